@@ -1,0 +1,26 @@
+//go:build deps
+package deps
+import (
+ _ "github.com/testcontainers/testcontainers-go"
+ _ "github.com/testcontainers/testcontainers-go/network"
+ _ "github.com/Shopify/toxiproxy/v2"
+ _ "github.com/Shopify/toxiproxy/v2/client"
+ _ "github.com/onsi/ginkgo/v2"
+ _ "github.com/onsi/gomega"
+ _ "github.com/google/nftables"
+ _ "github.com/vishvananda/netlink"
+ _ "github.com/vishvananda/netns"
+ _ "google.golang.org/grpc"
+ _ "google.golang.org/protobuf/proto"
+ _ "github.com/moby/moby/client"
+ _ "github.com/spf13/cobra"
+ _ "github.com/prometheus/client_golang/prometheus/promhttp"
+ _ "github.com/prometheus/common/expfmt"
+ _ "github.com/cenkalti/backoff/v5"
+ _ "github.com/safchain/ethtool"
+ _ "golang.org/x/sync/errgroup"
+ _ "golang.org/x/sys/unix"
+ _ "github.com/bufbuild/protocompile"
+ _ "go.uber.org/goleak"
+ _ "github.com/google/go-cmp/cmp"
+)
