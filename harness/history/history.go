@@ -1,0 +1,210 @@
+// Package history is what happened on a bed, as plain data: downloads, fault
+// windows, peer counts and the ledger on one clock. It goes to JSON and back
+// without loss, so that a run can be judged again years later without a
+// container. It imports nothing of ours.
+//
+// All times are offsets in milliseconds since the start of the bed, taken from the
+// harness's monotonic clock; a field named *_ms that is null did not happen.
+package history
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Verdict is the end of a scenario. Only Pass is green.
+type Verdict string
+
+// The four verdicts.
+const (
+	// Pass: the fault bit, and the system kept its promise.
+	Pass Verdict = "PASS"
+	// Fail: the fault bit, and the system broke its promise.
+	Fail Verdict = "FAIL"
+	// Inconclusive: the run proves nothing, in either direction.
+	Inconclusive Verdict = "INCONCLUSIVE"
+	// Infra: the machine or the harness failed.
+	Infra Verdict = "INFRA"
+)
+
+// Run is one run of the suite: the content of run.json.
+type Run struct {
+	ID        string           `json:"id"`
+	Seed      int64            `json:"seed"`
+	System    string           `json:"system"`
+	Profile   string           `json:"profile"`
+	Images    map[string]Image `json:"images"` // by role
+	Host      Host             `json:"host"`
+	Started   time.Time        `json:"started"`
+	WallMS    int64            `json:"wall_ms"`
+	Scenarios []Scenario       `json:"scenarios"`
+}
+
+// Image is what a role ran.
+type Image struct {
+	Ref     string `json:"ref"`
+	Digest  string `json:"digest"`
+	Release string `json:"release"`
+}
+
+// Host is the machine under the engine.
+type Host struct {
+	Kernel      string `json:"kernel"`
+	Engine      string `json:"engine"`
+	CPUs        int    `json:"cpus"`
+	MemoryBytes int64  `json:"memory_bytes"`
+}
+
+// Scenario is one spec: its verdict and the history that the verdict rests on.
+type Scenario struct {
+	Name     string   `json:"name"`
+	Labels   []string `json:"labels"`
+	Location string   `json:"location"` // file:line of the spec
+	Repeat   int      `json:"repeat"`   // 1 for the first time round
+	Verdict  Verdict  `json:"verdict"`
+	Reason   string   `json:"reason,omitempty"`
+	WallMS   int64    `json:"wall_ms"`
+	Evidence string   `json:"evidence,omitempty"` // folder, relative to the run's
+	History
+}
+
+// History is what happened on one bed.
+type History struct {
+	BedReadyMS *int64         `json:"bed_ready_ms"`
+	Faults     []Fault        `json:"faults"`
+	Downloads  []Download     `json:"downloads"`
+	PeerCount  []PeerCount    `json:"peer_count"`
+	Ledger     []LinkBytes    `json:"ledger"`
+	Bypass     map[string]int `json:"bypass"` // TCP connections between nodes that walked around their link, by node
+	Steps      []Step         `json:"steps"`  // the By lines, and what the bed did on its own
+	// Failure is the first assertion that did not hold, Trouble what went wrong in
+	// machine or harness, Residue what was left behind that was not there before.
+	Failure string   `json:"failure,omitempty"`
+	Trouble []string `json:"trouble,omitempty"`
+	Residue []string `json:"residue,omitempty"`
+}
+
+// Step is a line of the story.
+type Step struct {
+	AtMS int64  `json:"at_ms"`
+	Text string `json:"text"`
+}
+
+// Fault is one injection: its window and its receipt.
+type Fault struct {
+	ID          string  `json:"id"`
+	Kind        string  `json:"kind"`
+	Target      string  `json:"target"`
+	AppliedMS   int64   `json:"applied_ms"`
+	ConfirmedMS *int64  `json:"confirmed_ms"`
+	HealedMS    *int64  `json:"healed_ms"`
+	Error       string  `json:"error,omitempty"` // of apply or heal
+	Receipt     Receipt `json:"receipt"`
+}
+
+// Receipt is the proof that a fault bit: three planes, before, during, after.
+type Receipt struct {
+	Counters []Counter `json:"counters"`
+	Probe    Plane     `json:"probe"`
+	Control  Plane     `json:"control"`
+	// Bites is true when the probe changed as the fault promises and the control did
+	// not; Doubt says in one line why not. Gone is true when the probe was seen well
+	// again after healing.
+	Bites bool   `json:"bites"`
+	Gone  bool   `json:"gone"`
+	Doubt string `json:"doubt,omitempty"`
+}
+
+// Counter is a figure read from a kernel or from a process's limits.
+type Counter struct {
+	Name   string `json:"name"`
+	Before uint64 `json:"before"`
+	During uint64 `json:"during"`
+	After  uint64 `json:"after"`
+}
+
+// Plane is what active probes saw on a set of links.
+type Plane struct {
+	Before []Reading `json:"before"`
+	During []Reading `json:"during"`
+	After  []Reading `json:"after"`
+}
+
+// Reading is one probe of one link.
+type Reading struct {
+	Link    string  `json:"link"`
+	Outcome string  `json:"outcome"` // ok, refused, timeout, reset, closed, unreachable, error
+	RTTMS   float64 `json:"rtt_ms"`  // from the request to the first byte of the answer
+	TotalMS float64 `json:"total_ms"`
+	Bytes   int64   `json:"bytes"`
+	Detail  string  `json:"detail,omitempty"`
+}
+
+// Download is one client fetching one fixture through the swarm.
+type Download struct {
+	Peer      string `json:"peer"`
+	File      string `json:"file"`
+	Bytes     int64  `json:"bytes"` // that arrived on disk
+	SHA256OK  bool   `json:"sha256_ok"`
+	StartedMS int64  `json:"started_ms"`
+	TookMS    int64  `json:"took_ms"`
+	From      From   `json:"from"`    // counted on the links
+	Claimed   From   `json:"claimed"` // as the client itself reports
+	Error     string `json:"error,omitempty"`
+}
+
+// From says where the bytes of a download came from.
+type From struct {
+	Origin int64 `json:"origin"`
+	Seeds  int64 `json:"seeds"`
+	Peers  int64 `json:"peers"`
+}
+
+// Total is the sum over all sources in bytes.
+func (f From) Total() int64 { return f.Origin + f.Seeds + f.Peers }
+
+// PeerCount is one observation of how many peers a supernode counts.
+type PeerCount struct {
+	AtMS      int64  `json:"at_ms"`
+	Supernode string `json:"supernode"`
+	N         int    `json:"n"`
+}
+
+// LinkBytes is what passed over one directed link, payload bytes as seen by its
+// proxy. Up is from client to server.
+type LinkBytes struct {
+	Client string `json:"client"`
+	Server string `json:"server"`
+	Port   int    `json:"port"`
+	Up     int64  `json:"up"`
+	Down   int64  `json:"down"`
+	Conns  int64  `json:"conns"`
+}
+
+// Write stores v as indented JSON at path, whole or not at all.
+func Write(path string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", filepath.Base(path), err)
+	}
+	tmp := fmt.Sprintf("%s.%d.tmp", path, os.Getpid())
+	if err := os.WriteFile(tmp, append(data, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write history: %w", err)
+	}
+	return os.Rename(tmp, path)
+}
+
+// Read loads JSON that Write stored into v.
+func Read(path string, v any) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read history: %w", err)
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("decode %s: %w", path, err)
+	}
+	return nil
+}
