@@ -1,0 +1,154 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+	"golang.org/x/sync/errgroup"
+)
+
+// Kinds of leftovers.
+const (
+	KindContainer = "container"
+	KindNetwork   = "network"
+)
+
+// removeAtOnce is how many removals the engine is asked for side by side. More
+// gains nothing: it takes its network lock for each.
+const removeAtOnce = 8
+
+// startWithin is how long a session may take from creating its faultd to having it
+// run. One that took longer was killed in between.
+const startWithin = time.Minute
+
+// How often and how long a network is tried that still has containers on it.
+const (
+	detachEvery  = 200 * time.Millisecond
+	detachWithin = 5 * time.Second
+)
+
+// Leftover is one thing on the engine that carries a session's label.
+type Leftover struct {
+	Kind    string
+	ID      string
+	Name    string
+	Session string
+	Role    string // empty for networks
+	Created time.Time
+	Running bool // or about to; always false for networks
+}
+
+// Leftovers lists the containers and networks of all sessions, live ones too.
+// Containers come first: networks cannot go before them.
+func (e *Engine) Leftovers(ctx context.Context) ([]Leftover, error) {
+	ours := client.Filters{}.Add("label", LabelSession)
+	containers, err := e.client.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ours})
+	if err != nil {
+		return nil, fmt.Errorf("list containers: %w", err)
+	}
+	networks, err := e.client.NetworkList(ctx, client.NetworkListOptions{Filters: ours})
+	if err != nil {
+		return nil, fmt.Errorf("list networks: %w", err)
+	}
+	var all []Leftover
+	for _, c := range containers.Items {
+		name := c.ID[:12]
+		if len(c.Names) > 0 {
+			name = strings.TrimPrefix(c.Names[0], "/")
+		}
+		created := time.Unix(c.Created, 0)
+		all = append(all, Leftover{
+			Kind: KindContainer, ID: c.ID, Name: name, Created: created,
+			Session: c.Labels[LabelSession], Role: c.Labels[LabelRole],
+			Running: running(c.State, time.Since(created)),
+		})
+	}
+	for _, n := range networks.Items {
+		all = append(all, Leftover{Kind: KindNetwork, ID: n.ID, Name: n.Name, Created: n.Created, Session: n.Labels[LabelSession]})
+	}
+	return all, nil
+}
+
+func running(state container.ContainerState, age time.Duration) bool {
+	switch state {
+	case container.StateRunning, container.StatePaused, container.StateRestarting:
+		return true
+	case container.StateCreated:
+		return age < startWithin
+	default:
+		return false
+	}
+}
+
+// Dead keeps what belongs to sessions that nobody holds any more: those without a
+// running faultd, which lives exactly as long as its session.
+func Dead(all []Leftover) []Leftover {
+	live := map[string]bool{}
+	for _, l := range all {
+		if l.Role == RoleFaultd && l.Running {
+			live[l.Session] = true
+		}
+	}
+	var dead []Leftover
+	for _, l := range all {
+		if !live[l.Session] {
+			dead = append(dead, l)
+		}
+	}
+	return dead
+}
+
+// Remove takes containers away, running or not and with their volumes, and then
+// networks. What is gone already, or being removed by somebody else, is no error.
+func (e *Engine) Remove(ctx context.Context, leftovers []Leftover) error {
+	containers := e.removeAll(ctx, leftovers, KindContainer, func(ctx context.Context, id string) error {
+		_, err := e.client.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		return err
+	})
+	networks := e.removeAll(ctx, leftovers, KindNetwork, e.removeNetwork)
+	return errors.Join(containers, networks)
+}
+
+// removeNetwork tries again for a while when containers are still attached: somebody
+// else may be in the middle of removing them.
+func (e *Engine) removeNetwork(ctx context.Context, id string) error {
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		_, err := e.client.NetworkRemove(ctx, id, client.NetworkRemoveOptions{})
+		if err != nil && !strings.Contains(err.Error(), "active endpoints") {
+			err = backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(backoff.NewConstantBackOff(detachEvery)), backoff.WithMaxElapsedTime(detachWithin))
+	return err
+}
+
+func (e *Engine) removeAll(ctx context.Context, leftovers []Leftover, kind string, remove func(context.Context, string) error) error {
+	var work errgroup.Group
+	work.SetLimit(removeAtOnce)
+	failed := make([]error, len(leftovers))
+	for i, l := range leftovers {
+		if l.Kind != kind {
+			continue
+		}
+		work.Go(func() error {
+			if err := remove(ctx, l.ID); err != nil && !goneOrGoing(err) {
+				failed[i] = fmt.Errorf("remove %s %s: %w", l.Kind, l.Name, err)
+			}
+			return nil
+		})
+	}
+	_ = work.Wait() // its functions keep their errors in failed, all of them
+	return errors.Join(failed...)
+}
+
+func goneOrGoing(err error) bool {
+	return errdefs.IsNotFound(err) ||
+		errdefs.IsConflict(err) && strings.Contains(err.Error(), "already in progress")
+}
