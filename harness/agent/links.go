@@ -1,0 +1,85 @@
+package agent
+
+import (
+	"context"
+
+	"github.com/faultbed/faultbed/harness/agent/agentpb"
+)
+
+// Steer installs a node's steering, or replaces it atomically. The bypass
+// counter goes on counting.
+func (c *Client) Steer(ctx context.Context, node string, s Steering) error {
+	request := &agentpb.SteerRequest{Node: node}
+	for destination, listener := range s.Routes {
+		request.Routes = append(request.Routes, &agentpb.Route{Destination: destination.String(), Listener: listener.String()})
+	}
+	for _, address := range s.Nodes {
+		request.Nodes = append(request.Nodes, address.String())
+	}
+	_, err := c.agent.Steer(ctx, request)
+	return translate(err)
+}
+
+// OpenGate lets a node's real program start. It goes on trying until the gate
+// answers or ctx ends; a gate that is open already is no error.
+func (c *Client) OpenGate(ctx context.Context, node string) error {
+	_, err := c.agent.OpenGate(ctx, &agentpb.OpenGateRequest{Node: node})
+	return translate(err)
+}
+
+// Bypass counts the packets that opened a TCP connection from node to another
+// node without being steered. Anything but 0 makes a run inconclusive.
+func (c *Client) Bypass(ctx context.Context, node string) (packets uint64, err error) {
+	answer, err := c.agent.Bypass(ctx, &agentpb.BypassRequest{Node: node})
+	return answer.GetPackets(), translate(err)
+}
+
+// AddRules puts rules in force, all or none. The owner ([a-z0-9-], up to 64) is
+// the handle to count and remove them; one that has rules already is refused
+// with ErrExists.
+func (c *Client) AddRules(ctx context.Context, owner string, rules []Rule) error {
+	request := &agentpb.AddRulesRequest{Owner: owner}
+	for _, rule := range rules {
+		wire := &agentpb.Rule{
+			Node:       rule.Node,
+			Direction:  agentpb.Direction(rule.Direction),
+			LongerThan: int32(rule.LongerThan),
+			Verdict:    agentpb.Verdict(rule.Verdict),
+		}
+		for _, port := range rule.Ports {
+			wire.Ports = append(wire.Ports, uint32(port))
+		}
+		for _, original := range rule.Originals {
+			wire.Originals = append(wire.Originals, original.String())
+		}
+		request.Rules = append(request.Rules, wire)
+	}
+	_, err := c.agent.AddRules(ctx, request)
+	return translate(err)
+}
+
+// RemoveRules takes away exactly what AddRules added for the owner. Twice is
+// harmless, and so is a node that is gone.
+func (c *Client) RemoveRules(ctx context.Context, owner string) error {
+	_, err := c.agent.RemoveRules(ctx, &agentpb.RemoveRulesRequest{Owner: owner})
+	return translate(err)
+}
+
+// Counters says what each of the owner's rules has matched so far. Rules in a
+// namespace that is gone are left out.
+func (c *Client) Counters(ctx context.Context, owner string) ([]Count, error) {
+	answer, err := c.agent.Counters(ctx, &agentpb.CountersRequest{Owner: owner})
+	if err != nil {
+		return nil, translate(err)
+	}
+	counts := make([]Count, 0, len(answer.GetCounts()))
+	for _, count := range answer.GetCounts() {
+		counts = append(counts, Count{
+			Node:    count.GetNode(),
+			Rule:    int(count.GetRule()),
+			Packets: count.GetPackets(),
+			Bytes:   count.GetBytes(),
+		})
+	}
+	return counts, nil
+}
