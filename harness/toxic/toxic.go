@@ -1,0 +1,255 @@
+// Package toxic drives the toxiproxy of one bed: it lays links, reads how many bytes
+// passed over each, and puts typed toxics on them. It is the only door to
+// toxiproxy's client.
+//
+//	proxy := toxic.Connect("http://127.0.0.1:49153")
+//	err := proxy.AddLinks(ctx, links)
+//	err = proxy.Add(ctx, "peer-1>seed-1:65002", "slow", toxic.Latency{Delay: time.Second})
+package toxic
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	toxiproxy "github.com/Shopify/toxiproxy/v2/client"
+)
+
+// callTimeout bounds every call to the control API: removing a toxic from a stalled
+// connection was seen to block for 25 s and more.
+const callTimeout = 3 * time.Second
+
+// Link is a listener of its own for one client's way to one port of one server.
+type Link struct {
+	Name     string `json:"name"`
+	Listen   string `json:"listen"`   // address:port in the proxy's namespace
+	Upstream string `json:"upstream"` // the server's address:port
+}
+
+// Count is what passed over a link so far, in payload bytes.
+type Count struct {
+	Up    int64 `json:"up"`
+	Down  int64 `json:"down"`
+	Conns int64 `json:"conns"`
+}
+
+// Proxy is the control API of one toxiproxy.
+type Proxy struct {
+	endpoint string
+	http     *http.Client
+	client   *toxiproxy.Client
+
+	mu    sync.Mutex
+	links map[string]*laid
+}
+
+// laid is a link as it should be. Toxiproxy cannot be asked: showing a proxy waits
+// for the same lock that a hanging removal holds.
+type laid struct {
+	link   Link
+	toxics map[string]Toxic
+}
+
+// Connect returns a Proxy for the control API at endpoint, a URL. It sends nothing.
+func Connect(endpoint string) *Proxy {
+	return &Proxy{
+		endpoint: endpoint,
+		http:     &http.Client{Timeout: callTimeout},
+		client:   toxiproxy.NewClient(endpoint),
+		links:    map[string]*laid{},
+	}
+}
+
+// Answers reports whether the control API answers.
+func (p *Proxy) Answers(ctx context.Context) error {
+	_, err := p.call(ctx, http.MethodGet, "/version", nil)
+	return err
+}
+
+// AddLinks opens all links in one batch, each with its counters in place before it
+// accepts.
+func (p *Proxy) AddLinks(ctx context.Context, links []Link) error {
+	body, err := json.Marshal(links)
+	if err != nil {
+		return fmt.Errorf("encode links: %w", err)
+	}
+	if _, err = p.call(ctx, http.MethodPost, "/links", body); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range links {
+		p.links[l.Name] = &laid{link: l, toxics: map[string]Toxic{}}
+	}
+	return nil
+}
+
+// Ledger returns the counts of every link that was ever used, by name.
+func (p *Proxy) Ledger(ctx context.Context) (map[string]Count, error) {
+	body, err := p.call(ctx, http.MethodGet, "/ledger", nil)
+	if err != nil {
+		return nil, err
+	}
+	var counts map[string]Count
+	if err := json.Unmarshal(body, &counts); err != nil {
+		return nil, fmt.Errorf("decode ledger: %w", err)
+	}
+	return counts, nil
+}
+
+// Config returns toxiproxy's own view of all proxies and toxics, as JSON.
+func (p *Proxy) Config(ctx context.Context) ([]byte, error) {
+	return p.call(ctx, http.MethodGet, "/proxies", nil)
+}
+
+// Toxic is an effect on the byte streams of a link.
+type Toxic interface {
+	options() toxiproxy.ToxicOptions
+}
+
+// Latency holds back every byte from server to client.
+type Latency struct {
+	Delay, Jitter time.Duration
+}
+
+func (l Latency) options() toxiproxy.ToxicOptions {
+	return toxiproxy.ToxicOptions{ToxicType: "latency", Stream: "downstream", Attributes: toxiproxy.Attributes{
+		"latency": l.Delay.Milliseconds(), "jitter": l.Jitter.Milliseconds(),
+	}}
+}
+
+// Bandwidth lets BytesPerSecond pass from server to client.
+type Bandwidth struct {
+	BytesPerSecond int64
+}
+
+func (b Bandwidth) options() toxiproxy.ToxicOptions {
+	// Toxiproxy's KB are 1000 bytes: it sleeps a millisecond per Rate bytes.
+	return toxiproxy.ToxicOptions{ToxicType: "bandwidth", Stream: "downstream", Attributes: toxiproxy.Attributes{
+		"rate": max(1, b.BytesPerSecond/1000),
+	}}
+}
+
+// ResetPeer resets a connection, both ways, as soon as the server sends on it.
+type ResetPeer struct{}
+
+func (ResetPeer) options() toxiproxy.ToxicOptions {
+	return toxiproxy.ToxicOptions{ToxicType: "reset_peer", Stream: "downstream", Attributes: toxiproxy.Attributes{"timeout": 0}}
+}
+
+// Add puts a toxic under a name of its own on a link.
+func (p *Proxy) Add(ctx context.Context, link, name string, t Toxic) error {
+	p.mu.Lock()
+	l, ok := p.links[link]
+	if ok {
+		l.toxics[name] = t // known before it is there, so that Remove finds what a failed Add left
+	}
+	p.mu.Unlock()
+	if !ok {
+		return fmt.Errorf("add toxic %s: no link %s", name, link)
+	}
+	return p.add(ctx, link, name, t)
+}
+
+func (p *Proxy) add(ctx context.Context, link, name string, t Toxic) error {
+	o := t.options()
+	o.ProxyName, o.ToxicName, o.Toxicity = link, name, 1
+	return within(ctx, fmt.Sprintf("add toxic %s to %s", name, link), func() error {
+		_, err := p.client.AddToxic(&o)
+		return err
+	})
+}
+
+// Remove takes the toxic of that name off a link. A toxic that is not there is no
+// error. When the removal hangs on a stalled connection the link is laid anew with
+// its other toxics, which ends the link's open connections.
+func (p *Proxy) Remove(ctx context.Context, link, name string) error {
+	p.mu.Lock()
+	l, ok := p.links[link]
+	var there bool
+	if ok {
+		_, there = l.toxics[name]
+		delete(l.toxics, name)
+	}
+	p.mu.Unlock()
+	if !there {
+		return nil
+	}
+	err := within(ctx, fmt.Sprintf("remove toxic %s from %s", name, link), func() error {
+		return p.client.RemoveToxic(&toxiproxy.ToxicOptions{ProxyName: link, ToxicName: name})
+	})
+	switch {
+	case err == nil, strings.Contains(err.Error(), "HTTP 404"): // never arrived; the client wraps no status
+		return nil
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		return p.renew(ctx, l)
+	default:
+		return err
+	}
+}
+
+// renew deletes a link and lays it again with the toxics that it should have.
+func (p *Proxy) renew(ctx context.Context, l *laid) error {
+	p.mu.Lock()
+	toxics := maps.Clone(l.toxics)
+	p.mu.Unlock()
+	if _, err := p.call(ctx, http.MethodDelete, "/proxies/"+url.PathEscape(l.link.Name), nil); err != nil {
+		return fmt.Errorf("renew link %s: %w", l.link.Name, err)
+	}
+	if err := p.AddLinks(ctx, []Link{l.link}); err != nil {
+		return fmt.Errorf("renew link %s: %w", l.link.Name, err)
+	}
+	for name, t := range toxics {
+		if err := p.Add(ctx, l.link.Name, name, t); err != nil {
+			return fmt.Errorf("renew link %s: %w", l.link.Name, err)
+		}
+	}
+	return nil
+}
+
+// within runs call, which takes no context, under a deadline. A call that overruns
+// is left behind; the control API ends it after 25 s at the latest.
+func within(ctx context.Context, what string, call func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- call() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s: %w", what, ctx.Err())
+	}
+}
+
+func (p *Proxy) call(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, p.endpoint+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("toxiproxy %s: %w", path, err)
+	}
+	resp, err := p.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("toxiproxy %s: %w", path, err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end below
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("toxiproxy %s: %w", path, err)
+	}
+	if resp.StatusCode >= http.StatusBadRequest {
+		return nil, fmt.Errorf("toxiproxy %s: %s: %s", path, resp.Status, bytes.TrimSpace(answer))
+	}
+	return answer, nil
+}
