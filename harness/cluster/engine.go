@@ -68,6 +68,9 @@ func Connect(ctx context.Context) (*Engine, error) {
 			return nil, err
 		}
 	}
+	if err := answers(ctx, os.Getenv("DOCKER_HOST")); err != nil {
+		return nil, explain(err)
+	}
 	found, err := testcontainers.NewDockerClientWithOpts(ctx)
 	if err != nil {
 		return nil, explain(err)
@@ -82,6 +85,23 @@ func Connect(ctx context.Context) (*Engine, error) {
 		}
 	}
 	return e, nil
+}
+
+// answers fails when host is named and does not answer. Testcontainers would go on to
+// the default socket, and what was meant for one engine would run on another.
+func answers(ctx context.Context, host string) error {
+	if host == "" {
+		return nil
+	}
+	named, err := client.New(client.FromEnv, client.WithHost(host))
+	if err != nil {
+		return fmt.Errorf("DOCKER_HOST=%s: %w", host, err)
+	}
+	_, err = named.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true})
+	if err := errors.Join(err, named.Close()); err != nil {
+		return fmt.Errorf("DOCKER_HOST=%s: %w", host, err)
+	}
+	return nil
 }
 
 // Client is the engine's own client, for what Engine has no verb for.
