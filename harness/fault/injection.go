@@ -1,0 +1,439 @@
+package fault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/faultbed/faultbed/harness/history"
+)
+
+// Deadlines of the lifecycle. They bound harness work on a busy two-core machine, not
+// the system under test.
+const (
+	// DefaultSilence is how long a probe waits before no answer counts as silence. The
+	// kernel's counters are the second witness, so it may be short.
+	DefaultSilence = 500 * time.Millisecond
+	answerWithin   = 2 * time.Second  // for a probe that should be answered
+	confirmWithin  = 5 * time.Second  // from applied to seen biting
+	goneWithin     = 15 * time.Second // from healed to seen well: a killed node has to start
+	healWithin     = 30 * time.Second // for the undo itself, on a context of its own
+	again          = 50 * time.Millisecond
+
+	probeAtMost   = 6 // links of a fault that are probed
+	controlAtMost = 2
+	stillAtMost   = 2
+)
+
+// state of an injection. Any error leads to invalid, from which only Heal leads on.
+//
+//	planned --apply--> applied --confirm--> active --heal--> healed
+//	           |          |                   |                ^
+//	           +----------+-----> invalid <---+----- heal -----+
+type state int
+
+const (
+	planned state = iota
+	applied
+	active
+	invalid
+	healed
+)
+
+// Injection is a fault in force.
+type Injection struct {
+	fault  Fault
+	plan   Plan
+	target Target
+	clock  func() int64
+	book   *Book
+
+	mu       sync.Mutex
+	state    state
+	record   history.Fault
+	looks    []Look            // at the faulted links
+	before   []history.Reading // what they showed
+	controls []Look            // at unfaulted links, and behind them plan.Still
+	control  []history.Reading
+	figures  map[string]uint64
+	undo     Undo
+	unhold   func() error
+}
+
+// Book knows the faults in force on one bed: two of one kind on one link are refused,
+// because neither could be told from the other.
+type Book struct {
+	mu     sync.Mutex
+	n      int
+	active map[string]string // kind and link -> id
+}
+
+// NewBook returns an empty book.
+func NewBook() *Book { return &Book{active: map[string]string{}} }
+
+func (b *Book) enter(f Fault, t Target) (Plan, string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.n++
+	id := fmt.Sprintf("%s-%d", f.Kind(), b.n)
+	plan, err := f.Plan(t, id)
+	if err != nil {
+		return plan, id, err
+	}
+	for _, key := range keys(f, plan) {
+		if other, taken := b.active[key]; taken {
+			return plan, id, fmt.Errorf("%s is in force already as %s", key, other)
+		}
+	}
+	for _, key := range keys(f, plan) {
+		b.active[key] = id
+	}
+	return plan, id, nil
+}
+
+func (b *Book) leave(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for key, holder := range b.active {
+		if holder == id {
+			delete(b.active, key)
+		}
+	}
+}
+
+func keys(f Fault, plan Plan) []string {
+	if len(plan.Affected) == 0 {
+		return []string{f.Kind() + " on " + f.Target()}
+	}
+	list := make([]string, len(plan.Affected))
+	for i, e := range plan.Affected {
+		list[i] = f.Kind() + " on " + e.String()
+	}
+	return list
+}
+
+// Inject puts f in force on t and returns when it was seen to bite, or was not. clock
+// gives the bed's time in milliseconds. The injection is never nil when err is nil or
+// when something may have been applied: heal it in any case. A fault that did not bite
+// is no error; see Record.
+func Inject(ctx context.Context, t Target, f Fault, book *Book, clock func() int64) (*Injection, error) {
+	plan, id, err := book.enter(f, t)
+	i := &Injection{
+		fault: f, plan: plan, target: t, clock: clock, book: book,
+		undo:   func(context.Context) error { return nil },
+		unhold: func() error { return nil },
+		record: history.Fault{ID: id, Kind: f.Kind(), Target: f.Target()},
+	}
+	if err != nil {
+		i.state = healed
+		return i, i.failed(fmt.Errorf("inject %s on %s: %w", f.Kind(), f.Target(), err))
+	}
+	if err := i.apply(ctx); err != nil {
+		return i, i.failed(fmt.Errorf("inject %s on %s: %w", f.Kind(), f.Target(), err))
+	}
+	if err := i.confirm(ctx); err != nil {
+		return i, i.failed(fmt.Errorf("confirm %s on %s: %w", f.Kind(), f.Target(), err))
+	}
+	i.hold(ctx)
+	return i, nil
+}
+
+// failed notes err and makes the injection invalid.
+func (i *Injection) failed(err error) error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.state != healed {
+		i.state = invalid
+	}
+	i.record.Error = err.Error()
+	return err
+}
+
+// Record returns what is known of the injection so far.
+func (i *Injection) Record() history.Fault {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.record
+}
+
+func (i *Injection) apply(ctx context.Context) error {
+	for _, e := range sample(i.plan.Edges, probeAtMost) {
+		i.looks = append(i.looks, Look{Edge: e, Ask: i.plan.Ask})
+	}
+	for _, e := range i.unfaulted() {
+		i.controls = append(i.controls, Look{Edge: e, Ask: i.plan.Ask})
+	}
+	i.controls = append(i.controls, i.plan.Still...)
+	before, err := i.target.Look(ctx, within(i.looks, answerWithin))
+	if err != nil {
+		return fmt.Errorf("probe before: %w", err)
+	}
+	control, err := i.target.Look(ctx, within(i.controls, answerWithin))
+	if err != nil {
+		return fmt.Errorf("probe control before: %w", err)
+	}
+	if i.plan.Counters != nil {
+		i.figures, _ = i.plan.Counters(ctx) // rules that are not there yet have no counters
+	}
+	undo, err := i.plan.Apply(ctx)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.undo, i.state = undo, applied
+	i.before, i.control = before, control
+	i.record.AppliedMS = i.clock()
+	i.record.Receipt.Probe.Before, i.record.Receipt.Control.Before = before, control
+	return err
+}
+
+// confirm probes until the fault is seen to bite and the control is not bitten, or the
+// time for it is over.
+func (i *Injection) confirm(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, confirmWithin)
+	defer cancel()
+	beat := time.NewTicker(again)
+	defer beat.Stop()
+	for {
+		doubt, err := i.examine(ctx)
+		if err == nil && doubt == nil {
+			i.mu.Lock()
+			defer i.mu.Unlock()
+			i.state, i.record.Receipt.Bites, i.record.Receipt.Doubt = active, true, ""
+			at := i.clock()
+			i.record.ConfirmedMS = &at
+			return nil
+		}
+		if doubt != nil {
+			i.mu.Lock()
+			i.state, i.record.Receipt.Doubt = active, doubt.Error()
+			i.mu.Unlock()
+		}
+		select {
+		case <-ctx.Done():
+			if doubt != nil || i.Record().Receipt.Doubt != "" {
+				return nil // seen, and seen not to bite
+			}
+			return errors.Join(err, ctx.Err())
+		case <-beat.C:
+		}
+	}
+}
+
+// examine looks once: doubt says why the fault does not bite, or bites the control.
+func (i *Injection) examine(ctx context.Context) (doubt, err error) {
+	var figures map[string]uint64
+	silence := i.plan.Ask.Silence
+	if silence == 0 {
+		silence = DefaultSilence
+	}
+	during, err := i.target.Look(ctx, within(i.looks, silence))
+	if err != nil {
+		return nil, fmt.Errorf("probe: %w", err)
+	}
+	control, err := i.target.Look(ctx, within(i.controls, answerWithin))
+	if err != nil {
+		return nil, fmt.Errorf("probe control: %w", err)
+	}
+	if i.plan.Counters != nil {
+		if figures, err = i.plan.Counters(ctx); err != nil {
+			return nil, err
+		}
+	}
+	i.mu.Lock()
+	receipt := &i.record.Receipt
+	receipt.Probe.During, receipt.Control.During = during, control
+	receipt.Counters = counters(i.figures, figures)
+	i.mu.Unlock()
+	return i.judge(during, control, figures), nil
+}
+
+func (i *Injection) judge(during, control []history.Reading, figures map[string]uint64) error {
+	if i.plan.Bites != nil {
+		for k, r := range during {
+			if err := i.plan.Bites(i.before[k], r); err != nil {
+				return fmt.Errorf("does not bite: %w", err)
+			}
+		}
+	}
+	if i.plan.Proven != nil {
+		if err := i.plan.Proven(i.figures, figures); err != nil {
+			return fmt.Errorf("does not bite: %w", err)
+		}
+	}
+	for k, r := range control {
+		if r.Outcome != i.control[k].Outcome {
+			return fmt.Errorf("bites the control: %s is %s, was %s", r.Link, r.Outcome, i.control[k].Outcome)
+		}
+		if k < len(i.controls)-len(i.plan.Still) && i.plan.Bites != nil && i.plan.Bites(i.control[k], r) == nil {
+			return fmt.Errorf("bites the control: %s too", r.Link)
+		}
+	}
+	if len(control) == 0 && i.plan.Bites != nil {
+		return errors.New("no control: no link of the bed is left unfaulted")
+	}
+	return nil
+}
+
+func (i *Injection) hold(ctx context.Context) {
+	if i.plan.Hold == nil || !i.Record().Receipt.Bites {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan error, 1)
+	go func() { done <- i.plan.Hold(ctx) }()
+	i.unhold = sync.OnceValue(func() error {
+		cancel()
+		return <-done
+	})
+}
+
+// Heal undoes the fault and returns when it was seen to be gone. It runs on a context
+// of its own, so that an interrupted scenario heals too. Healing twice is harmless.
+func (i *Injection) Heal(ctx context.Context) error {
+	i.mu.Lock()
+	was := i.state
+	i.mu.Unlock()
+	if was == healed {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healWithin)
+	defer cancel()
+	held := i.unhold()
+	if i.plan.Counters != nil {
+		if figures, err := i.plan.Counters(ctx); err == nil { // a flapping fault may be up right now
+			i.mu.Lock()
+			i.record.Receipt.Counters = counters(i.figures, figures)
+			i.mu.Unlock()
+		}
+	}
+	if err := errors.Join(held, i.undo(ctx)); err != nil {
+		return i.failed(fmt.Errorf("heal %s on %s: %w", i.fault.Kind(), i.fault.Target(), err))
+	}
+	i.book.leave(i.Record().ID)
+	at := i.clock()
+	i.mu.Lock()
+	i.state, i.record.HealedMS = healed, &at
+	i.mu.Unlock()
+	if was != active || !i.Record().Receipt.Bites {
+		return nil
+	}
+	if err := i.confirmGone(ctx); err != nil {
+		return i.failed(fmt.Errorf("heal %s on %s: %w", i.fault.Kind(), i.fault.Target(), err))
+	}
+	return nil
+}
+
+// confirmGone probes until no link shows the fault any more.
+func (i *Injection) confirmGone(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, goneWithin)
+	defer cancel()
+	beat := time.NewTicker(again)
+	defer beat.Stop()
+	for {
+		still, err := i.examineGone(ctx)
+		if err == nil && still == nil {
+			i.mu.Lock()
+			i.record.Receipt.Gone = true
+			i.mu.Unlock()
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(errors.New("still seen after healing"), still, err)
+		case <-beat.C:
+		}
+	}
+}
+
+func (i *Injection) examineGone(ctx context.Context) (still, err error) {
+	after, err := i.target.Look(ctx, within(i.looks, answerWithin))
+	if err != nil {
+		return nil, fmt.Errorf("probe: %w", err)
+	}
+	control, err := i.target.Look(ctx, within(i.controls, answerWithin))
+	if err != nil {
+		return nil, fmt.Errorf("probe control: %w", err)
+	}
+	i.mu.Lock()
+	i.record.Receipt.Probe.After, i.record.Receipt.Control.After = after, control
+	i.mu.Unlock()
+	if i.plan.Bites != nil {
+		for k, r := range after {
+			if i.plan.Bites(i.before[k], r) == nil {
+				return fmt.Errorf("%s is %s", r.Link, r.Outcome), nil
+			}
+		}
+	}
+	if i.plan.Counters != nil && i.plan.Bites == nil {
+		figures, err := i.plan.Counters(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if i.plan.Proven(i.figures, figures) == nil {
+			return fmt.Errorf("figures are still %v", figures), nil
+		}
+	}
+	return nil, nil
+}
+
+// within gives looks a deadline of at least timeout, and at least the silence that
+// their questions allow.
+func within(looks []Look, timeout time.Duration) []Look {
+	timed := slices.Clone(looks)
+	for k := range timed {
+		timed[k].Timeout = max(timeout, timed[k].Ask.Silence)
+	}
+	return timed
+}
+
+// unfaulted picks control links, those that share a client or a server with a faulted
+// one first: what hits them too is more than the fault that was asked for.
+func (i *Injection) unfaulted() []Edge {
+	affected, near := map[Edge]bool{}, map[string]bool{}
+	for _, e := range i.plan.Affected {
+		affected[e], near[e.Client], near[e.Server] = true, true, true
+	}
+	var kin, others []Edge
+	for _, e := range i.target.Edges() {
+		switch {
+		case affected[e]:
+		case near[e.Client] || near[e.Server]:
+			kin = append(kin, e)
+		default:
+			others = append(others, e)
+		}
+	}
+	controls := sample(kin, controlAtMost)
+	if len(controls) < controlAtMost {
+		controls = append(controls, sample(others, controlAtMost-len(controls))...)
+	}
+	return controls
+}
+
+// sample picks at most n edges, evenly spread.
+func sample(edges []Edge, n int) []Edge {
+	if len(edges) <= n {
+		return slices.Clone(edges)
+	}
+	picked := make([]Edge, n)
+	for k := range picked {
+		picked[k] = edges[k*len(edges)/n]
+	}
+	return picked
+}
+
+func counters(before, during map[string]uint64) []history.Counter {
+	var list []history.Counter
+	for name, n := range during {
+		list = append(list, history.Counter{Name: name, Before: before[name], During: n})
+	}
+	slices.SortFunc(list, func(a, b history.Counter) int {
+		if a.Name < b.Name {
+			return -1
+		}
+		return 1
+	})
+	return list
+}
