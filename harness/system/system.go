@@ -1,0 +1,98 @@
+// Package system says what a system under test is: which images play which role, with
+// which command, which ports they have, and how to ask them things. It starts nothing.
+package system
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/faultbed/faultbed/harness/history"
+	"github.com/faultbed/faultbed/harness/topology"
+)
+
+// System is a swarm that can be put on a bed.
+type System interface {
+	// Name is what SYSTEM= says.
+	Name() string
+	// Ports are the TCP ports that a role listens on. Links exist for these.
+	Ports(topology.Role) []Port
+	// Container says what runs as node n of t.
+	Container(t topology.Topology, n topology.Node) (Container, error)
+	// Members are the peers that a supernode counts.
+	Members(ctx context.Context, ask Ask, supernode string) ([]Member, error)
+	// Status is how a peer sees itself.
+	Status(ctx context.Context, ask Ask, peer string) (Status, error)
+	// Download is the command that fetches url to path inside a peer's container, and
+	// Claim reads what that command printed.
+	Download(url, path, sha256 string, timeout time.Duration) []string
+	Claim(stdout []byte) (Claim, error)
+	// Bounds are what the system's own timers allow it.
+	Bounds() Bounds
+}
+
+// Port is one TCP port of a role.
+type Port struct {
+	Number int
+	Name   string
+	// Protocol is what answers: http or grpc.
+	Protocol string
+	// Health is the path that answers shortly, Bulk the path that answers with at least
+	// the number of bytes that replaces its %d; both for http only.
+	Health, Bulk string
+}
+
+// Container is what to run.
+type Container struct {
+	Image      string
+	Entrypoint []string // of the image if nil
+	Cmd        []string
+	Env        map[string]string
+}
+
+// Ask does an HTTP GET from inside a node's network namespace.
+type Ask func(ctx context.Context, node, url string) ([]byte, error)
+
+// JSON asks and decodes the answer into v.
+func (a Ask) JSON(ctx context.Context, node, url string, v any) error {
+	body, err := a(ctx, node, url)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(body, v); err != nil {
+		return fmt.Errorf("decode %s of %s: %w", url, node, err)
+	}
+	return nil
+}
+
+// Member is a peer as a supernode sees it.
+type Member struct {
+	Name      string
+	Release   string
+	Seed      bool
+	Reachable bool // passes the connectivity check: may be a parent
+}
+
+// Status is a peer as it sees itself.
+type Status struct {
+	Registered bool
+	Peers      []string // the other peers that it is connected to
+}
+
+// Claim is what a download says of itself. It is never the verdict.
+type Claim struct {
+	OK    bool
+	From  history.From
+	Error string
+}
+
+// Bounds are upper limits that follow from a system's timers, for a machine that is
+// not starved.
+type Bounds struct {
+	Ready    time.Duration // from open gates to everybody counted
+	Notice   time.Duration // until a node notices a link that went silent
+	Drop     time.Duration // until a silent peer is no longer counted
+	Rejoin   time.Duration // from a healed network to the peer being counted again
+	Download time.Duration // for the largest file of a scenario under a fault
+}
