@@ -1,0 +1,166 @@
+// Package reference is our own swarm, built from images/, as a system under test.
+package reference
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/faultbed/faultbed/harness/history"
+	"github.com/faultbed/faultbed/harness/system"
+	"github.com/faultbed/faultbed/harness/topology"
+	"github.com/faultbed/faultbed/images/swarm/timers"
+)
+
+// Ports of the reference swarm, as in a real deployment.
+const (
+	SupernodePort = 8002  // register, announce
+	GRPCPort      = 65000 // called back by the supernode, pieces lists for children
+	ProxyPort     = 65001 // HTTP proxy; operators check connectivity here
+	UploadPort    = 65002 // pieces
+	StatusPort    = 65003 // metrics and health of a peer
+	metricsPort   = 8003  // of a supernode
+	originPort    = 80
+)
+
+// System is the reference swarm with one set of timers.
+type System struct {
+	images map[string]string // "peer@2.2.1" -> ref
+	timers timers.Profile
+}
+
+// New returns the reference swarm made of these images, with the timers of a profile.
+func New(images map[string]string, profile string) (*System, error) {
+	p, err := timers.ByName(profile)
+	if err != nil {
+		return nil, err
+	}
+	return &System{images, p}, nil
+}
+
+// Name implements system.System.
+func (s *System) Name() string { return "reference" }
+
+// Ports implements system.System.
+func (s *System) Ports(role topology.Role) []system.Port {
+	const bulk = "/probe?bytes=%d"
+	switch role {
+	case topology.Supernode:
+		return []system.Port{{Number: SupernodePort, Name: "supernode", Protocol: "grpc"}}
+	case topology.Seed, topology.Peer:
+		return []system.Port{
+			{Number: GRPCPort, Name: "grpc", Protocol: "grpc"},
+			{Number: ProxyPort, Name: "proxy", Protocol: "http", Health: "/healthy"},
+			{Number: UploadPort, Name: "upload", Protocol: "http", Health: "/healthy", Bulk: bulk},
+			{Number: StatusPort, Name: "status", Protocol: "http", Health: "/healthy", Bulk: bulk},
+		}
+	case topology.Origin:
+		return []system.Port{{Number: originPort, Name: "origin", Protocol: "http", Health: "/healthy", Bulk: bulk}}
+	}
+	return nil
+}
+
+// Container implements system.System.
+func (s *System) Container(t topology.Topology, n topology.Node) (system.Container, error) {
+	key, cmd := string(n.Role), []string(nil)
+	where := []string{"--hostname", n.Name, "--idc", n.IDC, "--location", n.Location, "--profile", s.timers.Name}
+	switch n.Role {
+	case topology.Supernode:
+		key += "@" + n.Release
+		cmd = where
+		seeds := t.SeedAddresses
+		if seeds == nil {
+			for _, seed := range t.Of(topology.Seed) {
+				seeds = append(seeds, fmt.Sprintf("%s:%d", seed.Name, GRPCPort))
+			}
+		}
+		for _, seed := range seeds {
+			cmd = append(cmd, "--seed-peer", seed)
+		}
+	case topology.Seed, topology.Peer:
+		key = "peer@" + n.Release
+		cmd = append([]string{"daemon"}, where...)
+		if n.Role == topology.Seed {
+			cmd = append(cmd, "--seed")
+		}
+		for _, supernode := range t.Of(topology.Supernode) {
+			cmd = append(cmd, "--supernode", fmt.Sprintf("%s:%d", supernode.Name, SupernodePort))
+		}
+	case topology.Origin:
+		cmd = []string{"--rate", fmt.Sprint(t.OriginRate)}
+	}
+	image, ok := s.images[key]
+	if !ok {
+		return system.Container{}, fmt.Errorf("node %s: no image for %s: build one under images/, or name a release that is built", n.Name, key)
+	}
+	return system.Container{Image: image, Cmd: cmd}, nil
+}
+
+// Members implements system.System.
+func (s *System) Members(ctx context.Context, ask system.Ask, supernode string) ([]system.Member, error) {
+	var answer struct {
+		Count int `json:"count"`
+		Peers []struct {
+			Name, Release, Type, State string
+			Reachable                  bool
+		} `json:"peers"`
+	}
+	if err := ask.JSON(ctx, supernode, fmt.Sprintf("http://127.0.0.1:%d/peers", metricsPort), &answer); err != nil {
+		return nil, err
+	}
+	var members []system.Member
+	for _, p := range answer.Peers {
+		if p.State == "active" {
+			members = append(members, system.Member{Name: p.Name, Release: p.Release, Seed: p.Type == "seed", Reachable: p.Reachable})
+		}
+	}
+	if len(members) != answer.Count {
+		return nil, fmt.Errorf("%s says it counts %d peers and lists %d active ones", supernode, answer.Count, len(members))
+	}
+	return members, nil
+}
+
+// Status implements system.System.
+func (s *System) Status(ctx context.Context, ask system.Ask, peer string) (system.Status, error) {
+	var answer struct {
+		Registered bool     `json:"registered"`
+		Peers      []string `json:"peers"`
+	}
+	err := ask.JSON(ctx, peer, fmt.Sprintf("http://127.0.0.1:%d/status", StatusPort), &answer)
+	return system.Status{Registered: answer.Registered, Peers: answer.Peers}, err
+}
+
+// Download implements system.System.
+func (s *System) Download(url, path, sha256 string, timeout time.Duration) []string {
+	return []string{"/peer", "dfget", url, "-O", path, "--digest", "sha256:" + sha256, "--timeout", timeout.String(), "--json"}
+}
+
+// Claim implements system.System.
+func (s *System) Claim(stdout []byte) (system.Claim, error) {
+	lines := bytes.Split(bytes.TrimSpace(stdout), []byte("\n"))
+	var answer struct {
+		OK   bool `json:"ok"`
+		From struct {
+			Origin, Seeds, Peers int64
+		} `json:"from"`
+		Error string `json:"error"`
+	}
+	if err := json.Unmarshal(lines[len(lines)-1], &answer); err != nil {
+		return system.Claim{}, fmt.Errorf("dfget printed %q instead of its result: %w", strings.TrimSpace(string(stdout)), err)
+	}
+	return system.Claim{OK: answer.OK, From: history.From(answer.From), Error: answer.Error}, nil
+}
+
+// Bounds implements system.System. A file of a scenario is at most 16 MiB.
+func (s *System) Bounds() system.Bounds {
+	return system.Bounds{
+		Ready:    s.timers.RejoinWithin() + s.timers.NoticeWithin(),
+		Notice:   s.timers.NoticeWithin(),
+		Drop:     s.timers.DropWithin(),
+		Rejoin:   s.timers.RejoinWithin(),
+		Download: 30*time.Second + 3*s.timers.FallbackWithin(),
+	}
+}
