@@ -1,0 +1,51 @@
+//go:build linux
+
+package kernel
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// probePath is what is asked for if nothing else is wished.
+const probePath = "/healthy"
+
+// probeHTTP asks once and waits for the head of the answer, or for all of it.
+func probeHTTP(ctx context.Context, dial func(context.Context) (net.Conn, error), probe Probe) (detail string, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+probe.Target.String()+cmp.Or(probe.Path, probePath), nil)
+	if err != nil {
+		return "", err
+	}
+	request.Close = true
+	if probe.Pad > 0 {
+		request.Header.Set("X-Pad", strings.Repeat("x", probe.Pad))
+	}
+	conn, err := dial(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	// Writing may fail because the answer has come and the server has closed:
+	// what counts is what can be read.
+	writeErr := request.Write(conn)
+	response, err := http.ReadResponse(bufio.NewReader(conn), request)
+	if err != nil {
+		if writeErr != nil {
+			return "", fmt.Errorf("write request: %w", writeErr)
+		}
+		return "", fmt.Errorf("read answer: %w", err)
+	}
+	defer response.Body.Close()
+	if probe.Bulk {
+		if _, err := io.Copy(io.Discard, response.Body); err != nil {
+			return "", fmt.Errorf("read body of %s: %w", response.Status, err)
+		}
+	}
+	return response.Status, nil
+}

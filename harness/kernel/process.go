@@ -1,0 +1,116 @@
+//go:build linux
+
+package kernel
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Descriptors is the state of the main process's file descriptors: how many
+// are open, and RLIMIT_NOFILE.
+type Descriptors struct {
+	Open, Soft, Hard uint64
+}
+
+// Descriptors reads the state of the main process's file descriptors.
+func (n *Namespace) Descriptors() (Descriptors, error) {
+	var state Descriptors
+	err := n.process("read descriptors", func(pid int) error {
+		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+		if err != nil {
+			return err
+		}
+		var limit unix.Rlimit
+		if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &limit); err != nil {
+			return fmt.Errorf("prlimit: %w", err)
+		}
+		state = Descriptors{Open: uint64(len(open)), Soft: limit.Cur, Hard: limit.Max}
+		return nil
+	})
+	return state, err
+}
+
+// LimitDescriptors sets the main process's soft limit and says what it was. The
+// hard limit stays: it could not be raised again without CAP_SYS_RESOURCE.
+func (n *Namespace) LimitDescriptors(soft uint64) (previous uint64, err error) {
+	err = n.process("limit descriptors", func(pid int) error {
+		var limit unix.Rlimit
+		if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &limit); err != nil {
+			return fmt.Errorf("prlimit: %w", err)
+		}
+		if soft > limit.Max {
+			return fmt.Errorf("%d is above the hard limit of %d", soft, limit.Max)
+		}
+		previous = limit.Cur
+		if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: soft, Max: limit.Max}, nil); err != nil {
+			return fmt.Errorf("prlimit to %d: %w", soft, err)
+		}
+		return nil
+	})
+	return previous, err
+}
+
+// Executable is the path of the main process's executable, as it sees it.
+func (n *Namespace) Executable() (path string, err error) {
+	err = n.process("read executable", func(pid int) error {
+		path, err = os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+		return err
+	})
+	return path, err
+}
+
+// HashFile reads a file in the main process's root. Links in the path lead
+// nowhere outside of that root. A missing file is an error that is
+// fs.ErrNotExist.
+func (n *Namespace) HashFile(path string) (sha256hex string, size int64, err error) {
+	var file *os.File
+	// Only opening needs the process; a large file is read without holding it.
+	err = n.process("hash file", func(pid int) error {
+		root, err := unix.Open(fmt.Sprintf("/proc/%d/root", pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("open root: %w", err)
+		}
+		defer unix.Close(root)
+		// O_NONBLOCK, or opening a FIFO would wait for a writer.
+		number, err := unix.Openat2(root, path, &unix.OpenHow{
+			Flags:   unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK,
+			Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+		})
+		if err != nil {
+			return &os.PathError{Op: "open", Path: path, Err: err}
+		}
+		file = os.NewFile(uintptr(number), path)
+		return nil
+	})
+	if file != nil {
+		defer file.Close()
+	}
+	if err != nil {
+		return "", 0, err
+	}
+	sum, size, err := hash(file)
+	if err != nil {
+		return "", 0, fmt.Errorf("node %s: hash file: %w", n.name, err)
+	}
+	return sum, size, nil
+}
+
+func hash(file *os.File) (sha256hex string, size int64, err error) {
+	info, err := file.Stat()
+	if err != nil {
+		return "", 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return "", 0, &os.PathError{Op: "hash", Path: file.Name(), Err: errors.New("not a regular file")}
+	}
+	digest := sha256.New()
+	size, err = io.Copy(digest, file)
+	return hex.EncodeToString(digest.Sum(nil)), size, err
+}
