@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 const (
 	KindContainer = "container"
 	KindNetwork   = "network"
+	KindImage     = "image"
 )
 
 // removeAtOnce is how many removals the engine is asked for side by side. More
@@ -105,15 +107,57 @@ func Dead(all []Leftover) []Leftover {
 	return dead
 }
 
-// Remove takes containers away, running or not and with their volumes, and then
-// networks. What is gone already, or being removed by somebody else, is no error.
+// StaleImages lists the images built from images/ that a newer one of the same name
+// and release has superseded.
+func (e *Engine) StaleImages(ctx context.Context) ([]Leftover, error) {
+	images, err := e.client.ImageList(ctx, client.ImageListOptions{Filters: client.Filters{}.Add("label", LabelImage)})
+	if err != nil {
+		return nil, fmt.Errorf("list images: %w", err)
+	}
+	var all []Leftover
+	for _, i := range images.Items {
+		for _, tag := range i.RepoTags {
+			all = append(all, Leftover{Kind: KindImage, ID: tag, Name: tag, Created: time.Unix(i.Created, 0)})
+		}
+	}
+	return superseded(all), nil
+}
+
+// superseded keeps all but the newest of each name and release.
+func superseded(images []Leftover) []Leftover {
+	newest := map[string]Leftover{}
+	for _, i := range images {
+		if k := kindOfImage(i.Name); newest[k].Name == "" || i.Created.After(newest[k].Created) {
+			newest[k] = i
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(images), func(i Leftover) bool {
+		return newest[kindOfImage(i.Name)].Name == i.Name
+	})
+}
+
+// kindOfImage is a tag without its hash: "faultbed/peer:2.2.1", "faultbed/origin:".
+func kindOfImage(tag string) string {
+	return tag[:max(strings.LastIndexByte(tag, ':')+1, strings.LastIndexByte(tag, '-'))]
+}
+
+// Remove takes containers away, running or not and with their volumes, then networks
+// and images. What is gone already, or being removed by somebody else, is no error,
+// nor is an image that a container still needs.
 func (e *Engine) Remove(ctx context.Context, leftovers []Leftover) error {
 	containers := e.removeAll(ctx, leftovers, KindContainer, func(ctx context.Context, id string) error {
 		_, err := e.client.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 		return err
 	})
 	networks := e.removeAll(ctx, leftovers, KindNetwork, e.removeNetwork)
-	return errors.Join(containers, networks)
+	images := e.removeAll(ctx, leftovers, KindImage, func(ctx context.Context, tag string) error {
+		_, err := e.client.ImageRemove(ctx, tag, client.ImageRemoveOptions{PruneChildren: true})
+		if errdefs.IsConflict(err) {
+			return nil
+		}
+		return err
+	})
+	return errors.Join(containers, networks, images)
 }
 
 // removeNetwork tries again for a while when containers are still attached: somebody

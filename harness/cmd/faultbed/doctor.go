@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"runtime"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faultbed/faultbed/harness"
+	"github.com/faultbed/faultbed/harness/cluster"
+	"github.com/faultbed/faultbed/harness/report"
+)
+
+func newDoctor(probes ...harness.Probe) *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Say what this machine can and cannot inject, with the fix",
+		Args:  noMore,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return examine(cmd.Context(), cmd.OutOrStdout(), probes)
+		},
+	}
+}
+
+// examine prints what the machine is and what stands in the way of a run. It ends in
+// INFRA when something does.
+func examine(ctx context.Context, to io.Writer, probes []harness.Probe) error {
+	engine, err := cluster.Connect(ctx)
+	if err != nil {
+		return infra(err)
+	}
+	defer func() { _ = engine.Close() }() // idle connections, nothing to lose
+	info, err := engine.Info(ctx)
+	if err != nil {
+		return infra(err)
+	}
+	out := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	where := "remote"
+	if info.Local {
+		where = "local"
+	}
+	fmt.Fprintf(out, "go\t%s\n", runtime.Version())
+	fmt.Fprintf(out, "engine\t%s, API %s, %s\n", info.Version, info.API, where)
+	fmt.Fprintf(out, "kernel\t%s, %s\n", info.Kernel, info.Arch)
+	fmt.Fprintf(out, "machine\t%d CPUs, %d MiB\n", info.CPUs, info.MemoryBytes>>20)
+
+	found := map[string]string{}
+	for i, probe := range probes {
+		probes[i] = func(ctx context.Context) (map[string]string, error) {
+			can, err := probe(ctx)
+			maps.Copy(found, can)
+			return can, err
+		}
+	}
+	problems := harness.Preflight(ctx, engine, probes...)
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		fmt.Fprintf(out, "%s\t%s\n", name, found[name])
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	return diagnose(to, problems)
+}
+
+// diagnose prints problems, and is an error when one of them stops a run.
+func diagnose(to io.Writer, problems []harness.Problem) error {
+	fatal := false
+	for _, p := range problems {
+		kind := "note"
+		if p.Fatal {
+			kind, fatal = "PROBLEM", true
+		}
+		fmt.Fprintf(to, "%s: %s\n", kind, p)
+	}
+	if fatal {
+		return exit{status: report.ExitInfra}
+	}
+	fmt.Fprintln(to, "this machine can run the scenarios")
+	return nil
+}

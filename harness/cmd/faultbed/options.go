@@ -1,0 +1,150 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/onsi/ginkgo/v2/types"
+	"github.com/spf13/pflag"
+)
+
+// words are the flags of run as they were typed. They stay words until parse has
+// looked at each, so that every refusal names the flag and says what to do.
+type words struct {
+	system, labels, focus, procs, seed, repeat, profile, supernode, peer, out, evidence string
+}
+
+func (w *words) register(flags *pflag.FlagSet) {
+	flags.StringVar(&w.system, "system", "reference", "what is under test: reference or dragonfly")
+	flags.StringVar(&w.labels, "labels", "", "run scenarios whose labels match this ginkgo label `filter`")
+	flags.StringVar(&w.focus, "focus", "", "run scenarios whose name matches this `regexp`")
+	flags.StringVar(&w.procs, "procs", "", "scenarios at once (default: one per CPU of the engine, at most 4)")
+	flags.StringVar(&w.seed, "seed", "", "seed of all that is random (default: a new one, printed)")
+	flags.StringVar(&w.repeat, "repeat", "1", "rounds; round k runs with seed+k-1")
+	flags.StringVar(&w.profile, "profile", "fast", "timers of the system: fast or production")
+	flags.StringVar(&w.supernode, "supernode", "", "`image` to run as supernode instead of the default release")
+	flags.StringVar(&w.peer, "peer", "", "`image` to run as peer instead of the default release")
+	flags.StringVar(&w.out, "out", "", "`folder` for runs (default: out in the project)")
+	flags.StringVar(&w.evidence, "evidence", "failed", "keep evidence of failed or all scenarios")
+}
+
+// options are what words say.
+type options struct {
+	system, profile, evidence string
+	labels, focus             string
+	procs                     int // 0: by the engine's CPUs
+	seed                      int64
+	repeat                    int
+	supernode, peer           string
+	out                       string // absolute
+}
+
+// parse looks at all that can be judged without an engine and without the suite.
+func (w words) parse(root string) (options, error) {
+	err := errors.Join(
+		oneOf("system", w.system, "reference", "dragonfly"),
+		oneOf("profile", w.profile, "fast", "production"),
+		oneOf("evidence", w.evidence, "failed", "all"),
+		checkFilters(w.labels, w.focus),
+	)
+	if err == nil && w.system == "dragonfly" {
+		err = usage("system dragonfly: not there yet: use --system reference")
+	}
+	procs, procsErr := atLeastOne("procs", w.procs, 0)
+	repeat, repeatErr := atLeastOne("repeat", w.repeat, 1)
+	seed, seedErr := seedFrom(w.seed)
+	out, outErr := folder(cmp.Or(w.out, filepath.Join(root, "out")))
+	if err := errors.Join(err, procsErr, repeatErr, seedErr, outErr); err != nil {
+		return options{}, first(err)
+	}
+	return options{
+		system: w.system, profile: w.profile, evidence: w.evidence,
+		labels: strings.TrimSpace(w.labels), focus: w.focus,
+		procs: procs, repeat: repeat, seed: seed,
+		supernode: w.supernode, peer: w.peer, out: out,
+	}, nil
+}
+
+// first is the first of joined errors: one line says one thing to do.
+func first(err error) error {
+	for {
+		joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // looks at what Join made
+		if !ok {
+			return err
+		}
+		err = joined.Unwrap()[0]
+	}
+}
+
+func checkFilters(labels, focus string) error {
+	if _, err := regexp.Compile(focus); err != nil {
+		return usage("focus %q is no regular expression: %w", focus, err)
+	}
+	if _, err := types.ParseLabelFilter(strings.TrimSpace(labels)); err != nil {
+		return usage("labels %q is no label filter: %s", labels, lastLine(err))
+	}
+	return nil
+}
+
+// seedFrom reads a seed, or makes one small enough to be typed again.
+func seedFrom(word string) (int64, error) {
+	if word == "" {
+		return int64(rand.Uint32()), nil //nolint:forbidigo // all else follows from it, and it is printed
+	}
+	seed, err := strconv.ParseInt(word, 10, 64)
+	if err != nil {
+		return 0, usage("seed %q is no whole number: give one such as 42", word)
+	}
+	return seed, nil
+}
+
+// folder makes path absolute and refuses what is there and no folder.
+func folder(path string) (string, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return "", usage("out %q: %w", path, err)
+	}
+	if info, err := os.Stat(absolute); err == nil && !info.IsDir() {
+		return "", usage("out %q is not a folder: name one, it is made if it is not there", path)
+	}
+	return absolute, nil
+}
+
+func oneOf(what, word string, known ...string) error {
+	if slices.Contains(known, word) {
+		return nil
+	}
+	return usage("%s %q is not known: choose %s", what, word, strings.Join(known, " or "))
+}
+
+func atLeastOne(what, word string, unset int) (int, error) {
+	if word == "" {
+		return unset, nil
+	}
+	n, err := strconv.Atoi(word)
+	if err != nil || n < 1 {
+		return 0, usage("%s %q is no count: give a whole number from 1", what, word)
+	}
+	return n, nil
+}
+
+// lastLine is where ginkgo says what is wrong, below a picture of where.
+func lastLine(err error) string {
+	text := err.Error()
+	var parse types.GinkgoError
+	if errors.As(err, &parse) {
+		text = parse.Message
+	}
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
+
+// seedOf is the seed of a round, the first being 1.
+func (o options) seedOf(round int) int64 { return o.seed + int64(round) - 1 }

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faultbed/faultbed/harness"
+	"github.com/faultbed/faultbed/harness/cluster"
+	"github.com/faultbed/faultbed/harness/history"
+	"github.com/faultbed/faultbed/harness/report"
+)
+
+// procsAtMost bounds the scenarios at once when the user does not say: beds share one
+// engine, and beyond this they wait for it more than for each other.
+const procsAtMost = 4
+
+func newRun() *cobra.Command {
+	var w words
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run scenarios and judge them",
+		Long: "Run scenarios and judge them.\n\nExit status: 0 all PASS, 1 some FAIL, 2 none failed but some INCONCLUSIVE,\n" +
+			"3 the machine or the harness failed (INFRA), 64 bad usage, 130 interrupted.",
+		Args: noMore,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			i, release := watchInterruption(cmd.Context())
+			defer release()
+			err := w.run(i, newScreen(cmd.OutOrStdout()))
+			if err != nil && i.happened() {
+				return exit{report.ExitInterrupted, errInterrupted}
+			}
+			return err
+		},
+	}
+	w.register(cmd.Flags())
+	return cmd
+}
+
+// run checks everything, then starts something.
+func (w words) run(i *interruption, s *screen) error {
+	started := time.Now()
+	ctx := i.asked
+	root, err := cluster.ModuleRoot()
+	if err != nil {
+		return usage("%w: run faultbed inside one", err)
+	}
+	o, err := w.parse(root)
+	if err != nil {
+		return err
+	}
+	engine, info, err := ready(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = engine.Close() }() // idle connections, nothing to lose
+	given, err := givenImages(ctx, engine, o)
+	if err != nil {
+		return err
+	}
+	compiled, chosen, err := choose(ctx, root, o, s)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = compiled.remove() }() // in the temporary folder
+	if o.procs == 0 {
+		o.procs = min(max(info.CPUs, 1), procsAtMost)
+	}
+	o.procs = min(o.procs, len(chosen))
+	r := runner{
+		options: o, suite: compiled, chosen: chosen, screen: s, engine: engine,
+		run: history.Run{Seed: o.seed, System: o.system, Profile: o.profile, Started: started, Host: history.Host{
+			Kernel: info.Kernel, Engine: info.Version, CPUs: info.CPUs, MemoryBytes: info.MemoryBytes,
+		}},
+	}
+	return r.all(i, given)
+}
+
+// ready connects to the engine and refuses a machine that cannot carry a bed.
+func ready(ctx context.Context, s *screen) (*cluster.Engine, cluster.Info, error) {
+	engine, err := cluster.Connect(ctx)
+	if err != nil {
+		return nil, cluster.Info{}, infra(err)
+	}
+	info, err := engine.Info(ctx)
+	if err != nil {
+		return nil, info, infra(err)
+	}
+	var fatal []error
+	for _, p := range harness.Preflight(ctx, engine) {
+		if p.Fatal {
+			fatal = append(fatal, errors.New(p.String()))
+		} else {
+			s.say("note: %s", p)
+		}
+	}
+	if len(fatal) > 0 {
+		return nil, info, infra(errors.Join(fatal...))
+	}
+	return engine, info, nil
+}
+
+// givenImages are the user's own, by the name they take over. They have to be on the
+// engine: nothing is ever pulled.
+func givenImages(ctx context.Context, engine *cluster.Engine, o options) (cluster.ImageSet, error) {
+	given := cluster.ImageSet{}
+	for role, ref := range map[string]string{"supernode": o.supernode, "peer": o.peer} {
+		if ref == "" {
+			continue
+		}
+		_, found, err := engine.Image(ctx, ref)
+		if err != nil {
+			return nil, infra(err)
+		}
+		if !found {
+			return nil, usage("%s image %q is not on the engine: build, load or pull it first, or see faultbed images", role, ref)
+		}
+		given[role+"@"+cluster.DefaultRelease] = ref
+	}
+	return given, nil
+}
+
+// choose compiles the suite and picks what the filters want.
+func choose(ctx context.Context, root string, o options, s *screen) (*suite, []spec, error) {
+	start := time.Now()
+	slow := time.AfterFunc(time.Second, func() { s.say("compiling the suite") })
+	compiled, err := compileSuite(ctx, root)
+	if !slow.Stop() {
+		s.say("compiling the suite ... %.1f s", time.Since(start).Seconds())
+	}
+	if err != nil {
+		return nil, nil, infra(err)
+	}
+	specs, err := compiled.list(ctx, o.labels, o.focus)
+	if err == nil {
+		err = checkLabels(o.labels, specs)
+	} else {
+		err = infra(err)
+	}
+	chosen := selected(specs)
+	if err == nil && len(chosen) == 0 {
+		err = usage("labels %q and focus %q select none of %d scenarios: see faultbed list", o.labels, o.focus, len(specs))
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, compiled.remove())
+	}
+	return compiled, chosen, nil
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/faultbed/faultbed/harness/cluster"
+	"github.com/faultbed/faultbed/harness/history"
+	"github.com/faultbed/faultbed/harness/report"
+)
+
+// runner is a run that has been found possible.
+type runner struct {
+	options options
+	suite   *suite
+	chosen  []spec
+	screen  *screen
+	engine  *cluster.Engine
+	run     history.Run
+	dir     string
+}
+
+// all builds images, plays every round and closes the run.
+func (r *runner) all(i *interruption, given cluster.ImageSet) error {
+	ctx := i.asked
+	var err error
+	if r.run.ID, r.dir, err = newRunFolder(r.options.out, r.run.Started); err != nil {
+		return infra(err)
+	}
+	r.screen.run = shortest(r.dir)
+	r.screen.expect(r.chosen, r.options.repeat)
+	r.screen.say("run %s: %d scenarios, %s, %s at once, profile %s, seed %d", r.run.ID, len(r.chosen)*r.options.repeat,
+		r.options.system, strconv.Itoa(r.options.procs), r.options.profile, r.options.seed)
+	images, err := r.engine.BuildImages(ctx, func(line string) { r.screen.say("%s", line) })
+	if err != nil {
+		return infra(err)
+	}
+	for name, ref := range given {
+		images[name] = ref
+	}
+	if r.run.Images, err = imagesOf(ctx, r.engine, images); err != nil {
+		return infra(err)
+	}
+	ginkgo, err := ginkgoCommand(ctx, r.suite.root)
+	if err != nil {
+		return infra(err)
+	}
+	env, err := r.environment(images)
+	if err != nil {
+		return infra(err)
+	}
+	left, err := openRecords(r.dir)
+	if err != nil {
+		return infra(err)
+	}
+	for number := 1; number <= r.options.repeat && !i.happened(); number++ {
+		one := round{number: number, options: r.options, ginkgo: ginkgo, suite: r.suite, run: r.dir, env: env}
+		r.settle(one, i, left, one.play(i, left, r.screen.ended))
+	}
+	r.run.Scenarios = left.all
+	return r.close(i)
+}
+
+// settle makes sure that a round that went wrong shows in its records.
+func (r *runner) settle(one round, i *interruption, left *records, failed error) {
+	otherwise := "left no record: the suite died: see " + filepath.Join(r.screen.run, "ginkgo.log")
+	if i.happened() {
+		otherwise = "interrupted before it ended"
+	}
+	reports := one.reports()
+	left.fill(one.number, r.chosen, reports, otherwise, r.screen.ended)
+	if failed == nil || report.ExitStatus(left.all) != report.ExitPass {
+		return
+	}
+	// Every scenario passed and yet ginkgo is not content: it is not green.
+	reason := suiteFailure(reports)
+	if reason == "" {
+		reason = fmt.Sprintf("ginkgo ended with %v: see %s", failed, filepath.Join(r.screen.run, "ginkgo.log"))
+	}
+	left.add(history.Scenario{
+		Name: "the suite around its scenarios", Repeat: one.number, Verdict: history.Infra, Reason: reason,
+	}, r.screen.ended)
+}
+
+// environment is what the suite is told. It names its own folder as ginkgo starts it
+// where the compiled suite is.
+func (r *runner) environment(images cluster.ImageSet) ([]string, error) {
+	set, err := json.Marshal(images)
+	if err != nil {
+		return nil, fmt.Errorf("encode images: %w", err)
+	}
+	return []string{
+		"FAULTBED_ROOT=" + r.suite.root,
+		"FAULTBED_RUN_DIR=" + r.dir,
+		"FAULTBED_SYSTEM=" + r.options.system,
+		"FAULTBED_PROFILE=" + r.options.profile,
+		"FAULTBED_EVIDENCE=" + r.options.evidence,
+		"FAULTBED_IMAGES=" + string(set),
+		"FAULTBED_PARENT=" + strconv.Itoa(os.Getpid()),
+	}, nil
+}
+
+// imagesOf is what run.json says of images: the default release goes by its role
+// alone, others as role@release.
+func imagesOf(ctx context.Context, engine *cluster.Engine, set cluster.ImageSet) (map[string]history.Image, error) {
+	images := map[string]history.Image{}
+	for key, ref := range set {
+		digest, found, err := engine.Image(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			return nil, fmt.Errorf("image %s has gone from the engine", ref)
+		}
+		role, release, _ := strings.Cut(key, "@")
+		if release == cluster.DefaultRelease {
+			key = role
+		}
+		images[key] = history.Image{Ref: ref, Digest: digest, Release: release}
+	}
+	return images, nil
+}

@@ -1,0 +1,130 @@
+package report
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/faultbed/faultbed/harness/history"
+)
+
+type junitRun struct {
+	XMLName  xml.Name     `xml:"testsuites"`
+	Name     string       `xml:"name,attr"`
+	Tests    int          `xml:"tests,attr"`
+	Failures int          `xml:"failures,attr"`
+	Errors   int          `xml:"errors,attr"`
+	Time     string       `xml:"time,attr"`
+	Suites   []junitSuite `xml:"testsuite"`
+}
+
+type junitSuite struct {
+	Name       string          `xml:"name,attr"`
+	Tests      int             `xml:"tests,attr"`
+	Failures   int             `xml:"failures,attr"`
+	Errors     int             `xml:"errors,attr"`
+	Time       string          `xml:"time,attr"`
+	Timestamp  string          `xml:"timestamp,attr"`
+	Properties []junitProperty `xml:"properties>property"`
+	Cases      []junitCase     `xml:"testcase"`
+}
+
+type junitCase struct {
+	Name       string          `xml:"name,attr"`
+	Class      string          `xml:"classname,attr"`
+	File       string          `xml:"file,attr,omitempty"`
+	Time       string          `xml:"time,attr"`
+	Properties []junitProperty `xml:"properties>property"`
+	Failure    *junitTrouble   `xml:"failure"`
+	Error      *junitTrouble   `xml:"error"`
+}
+
+type junitProperty struct {
+	Name  string `xml:"name,attr"`
+	Value string `xml:"value,attr"`
+}
+
+type junitTrouble struct {
+	Type    string `xml:"type,attr"`
+	Message string `xml:"message,attr"`
+	Text    string `xml:",chardata"`
+}
+
+// JUnit writes a run for machines, a suite per family. That format knows three ends
+// and Faultbed four verdicts, so a case's type attribute and its property "verdict"
+// carry the verdict itself: FAIL and INCONCLUSIVE are failures, as neither is green,
+// and INFRA is an error.
+func JUnit(to io.Writer, run history.Run) error {
+	n := Count(run.Scenarios)
+	out := junitRun{
+		Name: "faultbed " + run.ID, Tests: len(run.Scenarios), Time: junitTime(run.WallMS),
+		Failures: n[history.Fail] + n[history.Inconclusive], Errors: n[history.Infra],
+	}
+	names, by := families(run.Scenarios)
+	for _, name := range names {
+		out.Suites = append(out.Suites, newJUnitSuite(name, run, by[name]))
+	}
+	if _, err := io.WriteString(to, xml.Header); err != nil {
+		return err
+	}
+	encoder := xml.NewEncoder(to)
+	encoder.Indent("", "  ")
+	if err := encoder.Encode(out); err != nil {
+		return fmt.Errorf("encode junit: %w", err)
+	}
+	_, err := io.WriteString(to, "\n")
+	return err
+}
+
+func newJUnitSuite(name string, run history.Run, scenarios []history.Scenario) junitSuite {
+	n := Count(scenarios)
+	suite := junitSuite{
+		Name: name, Tests: len(scenarios), Time: junitTime(wall(scenarios)),
+		Failures: n[history.Fail] + n[history.Inconclusive], Errors: n[history.Infra],
+		Timestamp: run.Started.UTC().Format("2006-01-02T15:04:05"),
+		Properties: []junitProperty{
+			{"seed", fmt.Sprint(run.Seed)}, {"system", run.System}, {"profile", run.Profile},
+		},
+	}
+	for _, s := range scenarios {
+		suite.Cases = append(suite.Cases, newJUnitCase(name, s))
+	}
+	return suite
+}
+
+func newJUnitCase(class string, s history.Scenario) junitCase {
+	c := junitCase{Name: printable(s.Name), Class: class, File: s.Location, Time: junitTime(s.WallMS)}
+	if s.Repeat > 1 {
+		c.Name += fmt.Sprintf(" (repeat %d)", s.Repeat)
+	}
+	c.Properties = []junitProperty{{"verdict", string(s.Verdict)}, {"labels", strings.Join(s.Labels, ",")}}
+	if s.Evidence != "" {
+		c.Properties = append(c.Properties, junitProperty{"evidence", s.Evidence})
+	}
+	message, _, _ := strings.Cut(s.Reason, "\n")
+	trouble := &junitTrouble{Type: string(s.Verdict), Message: printable(message), Text: printable(s.Reason)}
+	switch s.Verdict {
+	case history.Pass:
+	case history.Infra:
+		c.Error = trouble
+	default:
+		c.Failure = trouble
+	}
+	return c
+}
+
+func junitTime(ms int64) string { return fmt.Sprintf("%.3f", secondsOf(ms)) }
+
+// printable takes out what XML 1.0 cannot carry, such as the escape character of
+// coloured output.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || unicode.IsControl(r) && r != '\n' && r != '\t' {
+			return -1
+		}
+		return r
+	}, text)
+}
