@@ -94,9 +94,9 @@ func (r Rule) set() (nftables.SetDatatype, []nftables.SetElement) {
 
 // expressions is the rule in nftables' terms, as nft would print it:
 //
-//	meta l4proto tcp tcp dport @links [ip length > N] counter drop
-//	meta l4proto tcp ct direction reply ct original ip daddr . ct original proto-dst @links [...] counter drop
-func (r Rule) expressions(links *nftables.Set) []expr.Any {
+//	meta l4proto tcp tcp dport @links0 [ip length > N] counter name counter0 drop
+//	meta l4proto tcp ct direction reply ct original ip daddr . ct original proto-dst @links0 [...] counter name counter0 drop
+func (r Rule) expressions(links *nftables.Set, counter string) []expr.Any {
 	rule := isTCP()
 	if r.Direction == Upstream {
 		rule = append(rule, destinationPort(unix.NFT_REG_1))
@@ -114,7 +114,7 @@ func (r Rule) expressions(links *nftables.Set) []expr.Any {
 			&expr.Cmp{Op: expr.CmpOpGt, Register: unix.NFT_REG_1, Data: binaryutil.BigEndian.PutUint16(uint16(r.LongerThan))},
 		)
 	}
-	rule = append(rule, &expr.Counter{})
+	rule = append(rule, &expr.Objref{Type: unix.NFT_OBJECT_COUNTER, Name: counter})
 	if r.Verdict == Reset {
 		return append(rule, &expr.Reject{Type: unix.NFT_REJECT_TCP_RST})
 	}
@@ -151,7 +151,9 @@ func (n *Namespace) addRules(owner string, rules []Rule) error {
 			if err := addSet(conn, links, elements); err != nil {
 				return err
 			}
-			conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: rule.expressions(links)})
+			counter := counterName(i)
+			conn.AddObj(&nftables.NamedObj{Table: table, Name: counter, Type: nftables.ObjTypeCounter, Obj: &expr.Counter{}})
+			conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: rule.expressions(links, counter)})
 		}
 		return conn.Flush()
 	})
@@ -174,7 +176,9 @@ func (n *Namespace) removeRules(owner string) error {
 	return err
 }
 
-// countRules reads the counters of an owner's rules, in their order.
+// countRules reads the counters of an owner's rules, in their order. They are
+// named objects because the library cannot read a rule with "ct original" back
+// (it takes the one byte of the direction for four).
 func (n *Namespace) countRules(owner string) ([]Count, error) {
 	var counts []Count
 	err := n.use("read counters", func(fd int) error {
@@ -182,20 +186,26 @@ func (n *Namespace) countRules(owner string) ([]Count, error) {
 		if err != nil {
 			return err
 		}
-		table := ruleTable(owner)
-		rules, err := conn.GetRules(table, &nftables.Chain{Name: ruleChain, Table: table})
+		objects, err := conn.GetNamedObjects(ruleTable(owner))
 		if err != nil {
 			return err
 		}
-		for _, rule := range rules {
-			at := slices.IndexFunc(rule.Exprs, func(e expr.Any) bool { _, is := e.(*expr.Counter); return is })
-			if at < 0 {
-				return errors.New("a rule without counter")
+		named := make(map[string]*expr.Counter, len(objects))
+		for _, object := range objects {
+			if it, ok := object.(*nftables.NamedObj); ok {
+				named[it.Name], _ = it.Obj.(*expr.Counter)
 			}
-			counter := rule.Exprs[at].(*expr.Counter)
+		}
+		for i := range len(named) {
+			counter := named[counterName(i)]
+			if counter == nil {
+				return fmt.Errorf("no counter of rule %d", i)
+			}
 			counts = append(counts, Count{Packets: counter.Packets, Bytes: counter.Bytes})
 		}
 		return nil
 	})
 	return counts, err
 }
+
+func counterName(rule int) string { return fmt.Sprintf("counter%d", rule) }
