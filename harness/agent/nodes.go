@@ -29,7 +29,12 @@ func (c *Client) SetMTU(ctx context.Context, node string, mtu int) (previous int
 // Descriptors reads the file descriptors of the container's main process.
 func (c *Client) Descriptors(ctx context.Context, node string) (Descriptors, error) {
 	answer, err := c.agent.Descriptors(ctx, &agentpb.DescriptorsRequest{Node: node})
-	return Descriptors{Open: answer.GetOpen(), Soft: answer.GetSoft(), Hard: answer.GetHard()}, translate(err)
+	return Descriptors{
+		Open:       answer.GetOpen(),
+		Soft:       answer.GetSoft(),
+		Hard:       answer.GetHard(),
+		LowestFree: answer.GetLowestFree(),
+	}, translate(err)
 }
 
 // LimitDescriptors sets the soft limit of the container's main process and says

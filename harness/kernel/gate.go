@@ -88,14 +88,16 @@ func (n *Namespace) pastGate() (passed bool, err error) {
 			return err
 		}
 		inside, err := os.Stat(filepath.Join(fmt.Sprintf("/proc/%d/root", pid), path))
-		if errors.Is(err, os.ErrNotExist) {
-			return nil
-		}
 		if err != nil {
 			return err
 		}
 		passed = os.SameFile(running, inside) && filepath.Base(path) != gateProgram
 		return nil
 	})
+	if errors.Is(err, os.ErrNotExist) {
+		// The runtime's program; or a process that is ending, which the next
+		// try will find gone.
+		return false, nil
+	}
 	return passed, err
 }

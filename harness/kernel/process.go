@@ -9,14 +9,17 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
 
 // Descriptors is the state of the main process's file descriptors: how many
-// are open, and RLIMIT_NOFILE.
+// are open, the lowest number that is free, and RLIMIT_NOFILE. That limit is one
+// on numbers, not on how many are open: a soft limit of LowestFree is the
+// highest under which not one more can be opened.
 type Descriptors struct {
-	Open, Soft, Hard uint64
+	Open, LowestFree, Soft, Hard uint64
 }
 
 // Descriptors reads the state of the main process's file descriptors.
@@ -31,10 +34,22 @@ func (n *Namespace) Descriptors() (Descriptors, error) {
 		if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &limit); err != nil {
 			return fmt.Errorf("prlimit: %w", err)
 		}
-		state = Descriptors{Open: uint64(len(open)), Soft: limit.Cur, Hard: limit.Max}
+		state = Descriptors{Open: uint64(len(open)), LowestFree: lowestFree(open), Soft: limit.Cur, Hard: limit.Max}
 		return nil
 	})
 	return state, err
+}
+
+func lowestFree(open []os.DirEntry) uint64 {
+	taken := make(map[string]bool, len(open))
+	for _, entry := range open {
+		taken[entry.Name()] = true
+	}
+	var number uint64
+	for taken[strconv.FormatUint(number, 10)] {
+		number++
+	}
+	return number
 }
 
 // LimitDescriptors sets the main process's soft limit and says what it was. The

@@ -1318,10 +1318,12 @@ func (x *DescriptorsRequest) GetNode() string {
 }
 
 type DescriptorsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Open          uint64                 `protobuf:"varint,1,opt,name=open,proto3" json:"open,omitempty"`
-	Soft          uint64                 `protobuf:"varint,2,opt,name=soft,proto3" json:"soft,omitempty"`
-	Hard          uint64                 `protobuf:"varint,3,opt,name=hard,proto3" json:"hard,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Open  uint64                 `protobuf:"varint,1,opt,name=open,proto3" json:"open,omitempty"`
+	Soft  uint64                 `protobuf:"varint,2,opt,name=soft,proto3" json:"soft,omitempty"`
+	Hard  uint64                 `protobuf:"varint,3,opt,name=hard,proto3" json:"hard,omitempty"`
+	// The lowest number that is free.
+	LowestFree    uint64 `protobuf:"varint,4,opt,name=lowest_free,json=lowestFree,proto3" json:"lowest_free,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1373,6 +1375,13 @@ func (x *DescriptorsResponse) GetSoft() uint64 {
 func (x *DescriptorsResponse) GetHard() uint64 {
 	if x != nil {
 		return x.Hard
+	}
+	return 0
+}
+
+func (x *DescriptorsResponse) GetLowestFree() uint64 {
+	if x != nil {
+		return x.LowestFree
 	}
 	return 0
 }
@@ -2217,11 +2226,13 @@ const file_agent_proto_rawDesc = "" +
 	"\x0eSetMTUResponse\x12\x1a\n" +
 	"\bprevious\x18\x01 \x01(\x05R\bprevious\"(\n" +
 	"\x12DescriptorsRequest\x12\x12\n" +
-	"\x04node\x18\x01 \x01(\tR\x04node\"Q\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\"r\n" +
 	"\x13DescriptorsResponse\x12\x12\n" +
 	"\x04open\x18\x01 \x01(\x04R\x04open\x12\x12\n" +
 	"\x04soft\x18\x02 \x01(\x04R\x04soft\x12\x12\n" +
-	"\x04hard\x18\x03 \x01(\x04R\x04hard\"A\n" +
+	"\x04hard\x18\x03 \x01(\x04R\x04hard\x12\x1f\n" +
+	"\vlowest_free\x18\x04 \x01(\x04R\n" +
+	"lowestFree\"A\n" +
 	"\x17LimitDescriptorsRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
 	"\x04soft\x18\x02 \x01(\x04R\x04soft\"6\n" +
