@@ -1,0 +1,145 @@
+// Package cause names why a connection failed, from the error alone.
+package cause
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/faultbed/faultbed/images/swarm"
+	"github.com/faultbed/faultbed/images/swarm/pb"
+)
+
+// Cause is why a connection failed, in words that an operator knows.
+type Cause string
+
+// The causes that a log line can name.
+const (
+	Refused         Cause = "refused"
+	TimedOut        Cause = "timed out"
+	NoSuchHost      Cause = "no such host"
+	Unreachable     Cause = "unreachable"
+	TooManyFiles    Cause = "too many open files"
+	VersionMismatch Cause = "version mismatch"
+	Reset           Cause = "reset"
+	Stalled         Cause = "stalled"
+	Closed          Cause = "closed"
+	// BadAnswer: the far end lives and answered, but not with what was asked.
+	BadAnswer Cause = "bad answer"
+	// Corrupt: what came is not what its digest promised.
+	Corrupt Cause = "corrupt"
+)
+
+// Errors that carry their cause.
+var (
+	ErrStalled   = errors.New("stalled: no progress within the limit")
+	ErrBadAnswer = errors.New("bad answer")
+	ErrCorrupt   = errors.New("digest mismatch")
+)
+
+// errnos orders the system errors from the most telling to the least.
+var errnos = []struct {
+	errno syscall.Errno
+	cause Cause
+}{
+	{syscall.EMFILE, TooManyFiles},
+	{syscall.ENFILE, TooManyFiles},
+	{syscall.ECONNREFUSED, Refused},
+	{syscall.EHOSTUNREACH, Unreachable},
+	{syscall.ENETUNREACH, Unreachable},
+	{syscall.ECONNRESET, Reset},
+	{syscall.EPIPE, Reset},
+	{syscall.ETIMEDOUT, TimedOut},
+}
+
+// texts are for errors that reached us as text only, across a process border.
+var texts = []struct {
+	part  string
+	cause Cause
+}{
+	{"version mismatch", VersionMismatch},
+	{"too many open files", TooManyFiles},
+	{"no such host", NoSuchHost},
+	{"connection refused", Refused},
+	{"no route to host", Unreachable},
+	{"network is unreachable", Unreachable},
+	{"connection reset", Reset},
+	{"broken pipe", Reset},
+	{"i/o timeout", TimedOut},
+	{"deadline exceeded", TimedOut},
+	{"EOF", Closed},
+}
+
+// Of classifies err. It returns "" for nil.
+func Of(err error) Cause {
+	if err == nil {
+		return ""
+	}
+	if refusal := RefusalOf(err); refusal != nil && refusal.GetCause() != "" {
+		return Cause(refusal.GetCause())
+	}
+	switch {
+	case errors.Is(err, swarm.ErrVersionMismatch):
+		return VersionMismatch
+	case errors.Is(err, ErrStalled):
+		return Stalled
+	case errors.Is(err, ErrCorrupt):
+		return Corrupt
+	case errors.Is(err, ErrBadAnswer):
+		return BadAnswer
+	}
+	for _, e := range errnos {
+		if errors.Is(err, e.errno) {
+			return e.cause
+		}
+	}
+	var dns *net.DNSError
+	if errors.As(err, &dns) && dns.IsNotFound {
+		return NoSuchHost
+	}
+	for _, t := range texts {
+		if strings.Contains(err.Error(), t.part) {
+			return t.cause
+		}
+	}
+	var timeout net.Error
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded),
+		errors.As(err, &timeout) && timeout.Timeout(), status.Code(err) == codes.DeadlineExceeded:
+		return TimedOut
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
+		errors.Is(err, context.Canceled), status.Code(err) == codes.Unavailable, status.Code(err) == codes.Canceled:
+		return Closed
+	}
+	return BadAnswer
+}
+
+// RefusalOf returns the refusal that the far end attached to a status, or nil.
+func RefusalOf(err error) *pb.Refusal {
+	var graced interface{ GRPCStatus() *status.Status }
+	if !errors.As(err, &graced) {
+		return nil
+	}
+	for _, d := range graced.GRPCStatus().Details() {
+		if r, ok := d.(*pb.Refusal); ok {
+			return r
+		}
+	}
+	return nil
+}
+
+// Refuse builds the status error of a refusal, for servers.
+func Refuse(code codes.Code, target string, why error) error {
+	st := status.New(code, why.Error())
+	if detailed, err := st.WithDetails(&pb.Refusal{Target: target, Cause: string(Of(why)), Reason: why.Error()}); err == nil {
+		st = detailed
+	}
+	return st.Err()
+}

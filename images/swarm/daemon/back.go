@@ -1,0 +1,98 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/faultbed/faultbed/images/swarm/diag"
+	"github.com/faultbed/faultbed/images/swarm/piece"
+	"github.com/faultbed/faultbed/images/swarm/source"
+)
+
+// spanBytes is the length of one request to an origin.
+const spanBytes = source.Span
+
+// fetchSpan gets count pieces from first on from the origin, in one request. Of a
+// file whose length is not known yet, it gets the first span and learns the length.
+func (c *conductor) fetchSpan(first, count, attempt int) error {
+	err := c.openSpan(c.ctx, first, count, attempt)
+	if err != nil && c.ctx.Err() == nil {
+		return fmt.Errorf("origin %s: %w", source.Target(c.t.url), err)
+	}
+	return err
+}
+
+func (c *conductor) openSpan(ctx context.Context, first, count, attempt int) (err error) {
+	target := source.Target(c.t.url)
+	offset, length := int64(0), int64(spanBytes)
+	if count > 0 {
+		offset, _ = c.t.span(first)
+		lastOffset, lastLength := c.t.span(first + count - 1)
+		length = lastOffset + lastLength - offset
+	}
+	var ip string
+	defer func() {
+		if err != nil && ctx.Err() == nil {
+			c.d.reporter.Failed(diag.Origin, target, ip, attempt, err)
+		}
+	}()
+	body, ip, err := source.Open(ctx, c.d.http, c.t.url, offset, length, c.d.cfg.Profile)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	layout, err := c.t.settleLength(body.Total)
+	if err != nil {
+		return err
+	}
+	if count == 0 {
+		count = int(min(int64(layout.Count()), (spanBytes+layout.Size-1)/layout.Size))
+	}
+	if body.Whole {
+		count = layout.Count() - first // it comes anyway
+	}
+	for i := first; i < first+count; i++ {
+		_, n := layout.Span(i)
+		data := make([]byte, n)
+		if _, err := io.ReadFull(body, data); err != nil {
+			if errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return fmt.Errorf("read piece %d: %w", i, err)
+		}
+		if err := c.store(i, data, nil, fromOrigin); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settleLength fixes the length that an origin states, once for all.
+func (t *task) settleLength(total int64) (piece.Layout, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.known {
+		if err := t.lay(total, piece.SizeFor(total)); err != nil {
+			return piece.Layout{}, err
+		}
+	}
+	if t.layout.Length != total {
+		return piece.Layout{}, fmt.Errorf("%w: the file has %d bytes now, %d before", source.ErrPermanent, total, t.layout.Length)
+	}
+	return t.layout, nil
+}
+
+// span is the offset and length of piece i of a task whose length is known.
+func (t *task) span(i int) (offset, length int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.layout.Span(i)
+}
+
+func (t *task) seeding() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.fromSource
+}

@@ -1,0 +1,227 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/faultbed/faultbed/images/swarm/cause"
+	"github.com/faultbed/faultbed/images/swarm/diag"
+	"github.com/faultbed/faultbed/images/swarm/pb"
+	"github.com/faultbed/faultbed/images/swarm/source"
+)
+
+// How many pieces are on their way at once: from all parents, and from one.
+const (
+	inFlightAll    = 8
+	inFlightParent = 3
+)
+
+// originAttempts is how often in a row an origin may fail before a download does.
+const originAttempts = 8
+
+// conductor runs the download of one task. One goroutine, that of run, owns all
+// of its fields; transfers run beside it and hand in their results.
+type conductor struct {
+	d        *Daemon
+	t        *task
+	ctx      context.Context //nolint:containedctx // the life of this download
+	pursuit  *pursuit
+	followed *pb.Direction
+	parents  map[string]*parentLink
+	flying   map[int]bool
+	results  chan result
+	nudge    chan struct{} // one slot: a parent's list changed
+
+	progress   time.Time
+	reason     string // why the origin is used, "" while it is not
+	sourcing   bool
+	sourceOnly map[int]bool // pieces that a release without retries takes from the origin
+	sourceFail int
+	sourceWait *backoff.ExponentialBackOff
+	sourceAt   time.Time
+	fatal      error
+}
+
+// result is the end of one transfer: of a piece from a parent, or, with a nil
+// parent, of a span from the origin.
+type result struct {
+	parent *parentLink
+	pieces []int
+	err    error
+}
+
+func newConductor(d *Daemon, t *task) *conductor {
+	return &conductor{
+		d: d, t: t, parents: map[string]*parentLink{}, flying: map[int]bool{}, sourceOnly: map[int]bool{},
+		results: make(chan result), nudge: make(chan struct{}, 1), sourceWait: newBackoff(d.cfg.Profile),
+	}
+}
+
+// run downloads until the task is whole or beyond help.
+func (c *conductor) run() {
+	ctx, cancel := context.WithCancel(c.d.ctx)
+	started := time.Now()
+	c.ctx, c.progress = ctx, started
+	c.d.log.Info("task start", "task", c.t.id, "url", c.t.url)
+	c.pursuit = c.d.membership.want(c.t)
+	err := c.conduct()
+	cancel()
+	for len(c.flying) > 0 || c.sourcing {
+		c.land(<-c.results)
+	}
+	for _, p := range c.parents {
+		p.ended.Wait()
+	}
+	err = c.t.finish(err)
+	c.d.membership.settle(c.t.id)
+	v := c.t.view()
+	if err != nil {
+		c.d.log.Error("task failed", "task", c.t.id, "url", c.t.url, "held", v.count, "error", err.Error())
+		return
+	}
+	c.d.log.Info("task done", "task", c.t.id, "bytes", v.meta.GetLength(), "sha256", v.sha,
+		"origin", v.from[fromOrigin], "seeds", v.from[fromSeed], "peers", v.from[fromPeer],
+		"took_ms", time.Since(started).Milliseconds())
+}
+
+func (c *conductor) conduct() error {
+	ticker := time.NewTicker(c.d.cfg.Profile.RetryInitial)
+	defer ticker.Stop()
+	for {
+		c.follow()
+		if c.t.whole() {
+			return nil
+		}
+		c.failLostParents()
+		if c.fatal != nil {
+			return c.fatal
+		}
+		c.assign()
+		select {
+		case r := <-c.results:
+			c.land(r)
+		case <-c.pursuit.moved:
+		case <-c.nudge:
+		case <-c.t.view().changed:
+		case <-ticker.C:
+		case <-c.ctx.Done():
+			return fmt.Errorf("the daemon stops: %w", context.Cause(c.ctx))
+		}
+	}
+}
+
+// follow takes in the supernode's latest word: the file's cutting, and parents.
+func (c *conductor) follow() {
+	direction, _ := c.direction()
+	if direction == nil || direction == c.followed {
+		return
+	}
+	c.followed = direction
+	if err := c.t.learn(direction.GetTask()); err != nil {
+		c.d.log.Warn("task meta refused", "task", c.t.id, "error", err.Error())
+		if !errors.Is(err, cause.ErrBadAnswer) {
+			c.fatal = err
+		}
+	}
+	for _, h := range direction.GetParents() {
+		p := c.parents[h.GetName()]
+		if p != nil && (grpcAddr(p.host) != grpcAddr(h) || p.given()) {
+			p.cancel()
+			delete(c.parents, h.GetName())
+			p = nil
+		}
+		if p == nil && h.GetName() != c.d.host.GetName() {
+			c.parents[h.GetName()] = c.link(h)
+		}
+	}
+}
+
+// land takes in the end of one transfer.
+func (c *conductor) land(r result) {
+	for _, i := range r.pieces {
+		delete(c.flying, i)
+	}
+	if r.err == nil {
+		c.progress = time.Now()
+	}
+	if r.parent == nil {
+		c.landSource(r.err)
+		return
+	}
+	p := r.parent
+	p.flying--
+	if r.err == nil {
+		if p.failures > 0 || !p.delivered {
+			c.d.membership.report(p.host.GetName(), c.t.id, nil)
+		}
+		p.failures, p.delivered = 0, true
+		p.wait.Reset()
+		return
+	}
+	if c.ctx.Err() != nil {
+		return
+	}
+	if errors.Is(r.err, errBusy) {
+		p.notBefore = time.Now().Add(c.d.cfg.Profile.RetryInitial)
+		return
+	}
+	p.failures++
+	p.notBefore = time.Now().Add(p.wait.NextBackOff())
+	c.d.reporter.Failed(diag.Piece, pieceAddr(p.host), p.host.GetIp(), p.failures, r.err)
+	c.d.membership.report(p.host.GetName(), c.t.id, r.err)
+	c.failWithoutRetry(p, r)
+}
+
+// failWithoutRetry is what a release without retries and fallback makes of a
+// failed piece: a corrupt or refused one is taken from the origin; a parent lost
+// in the middle of a download takes the download with it.
+func (c *conductor) failWithoutRetry(p *parentLink, r result) {
+	if c.d.can.Retry && c.d.can.SeedFallback {
+		return
+	}
+	why := cause.Of(r.err)
+	if p.delivered && why != cause.Corrupt && why != cause.BadAnswer && !c.d.can.SeedFallback {
+		c.fatal = fmt.Errorf("parent %s lost in the middle of the download: %w", p.host.GetName(), r.err)
+		return
+	}
+	for _, i := range r.pieces {
+		c.sourceOnly[i] = true
+	}
+}
+
+// failLostParents does the same when it is a parent's piece list that broke off.
+func (c *conductor) failLostParents() {
+	for _, p := range c.parents {
+		if why := p.lossOf(); why != nil && p.delivered && !c.d.can.SeedFallback && c.fatal == nil {
+			c.fatal = fmt.Errorf("parent %s lost in the middle of the download: %w", p.host.GetName(), why)
+		}
+	}
+}
+
+func (c *conductor) landSource(err error) {
+	c.sourcing = false
+	if err == nil {
+		c.sourceFail = 0
+		c.sourceWait.Reset()
+		return
+	}
+	if c.ctx.Err() != nil {
+		return
+	}
+	c.sourceFail++
+	c.sourceAt = time.Now().Add(c.sourceWait.NextBackOff())
+	limit := originAttempts
+	if !c.d.can.Retry {
+		limit = 1
+	}
+	if errors.Is(err, source.ErrPermanent) || (c.sourceFail >= limit && !c.hopeful()) {
+		c.fatal = fmt.Errorf("back to source failed after %d attempts: %w", c.sourceFail, err)
+	}
+}
+
+// direction is the supernode's latest word, and whether it stands.
+func (c *conductor) direction() (*pb.Direction, bool) { return c.d.membership.direction(c.pursuit) }

@@ -1,0 +1,167 @@
+package diag
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/faultbed/faultbed/images/swarm/cause"
+)
+
+// acceptPause is how long a listener rests after an accept that found no free
+// descriptor, and acceptReport how often it says so.
+const (
+	acceptPause  = 50 * time.Millisecond
+	acceptReport = time.Second
+)
+
+// Listener accepts connections and survives a lack of descriptors: it reports
+// it, pauses, and goes on as soon as there are some.
+type Listener struct {
+	net.Listener
+	reporter *Reporter
+	reserve  *reserve
+	closed   chan struct{}
+	once     sync.Once
+}
+
+// Listen opens a TCP listener. With keepReserve it holds one descriptor back, so
+// that one caller at a time is served even when no other descriptor is left.
+func Listen(addr string, keepReserve bool, reporter *Reporter) (*Listener, error) {
+	inner, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	l := &Listener{Listener: inner, reporter: reporter, closed: make(chan struct{})}
+	if keepReserve {
+		l.reserve = newReserve()
+	}
+	return l, nil
+}
+
+// Accept waits for the next connection. It fails only once the listener is closed.
+func (l *Listener) Accept() (net.Conn, error) {
+	var lastReport time.Time
+	for attempt := 1; ; attempt++ {
+		conn, err := l.Listener.Accept()
+		if err == nil || errors.Is(err, net.ErrClosed) {
+			return conn, err
+		}
+		// Without a descriptor accept fails even when nobody calls: that is no
+		// failed connection, and the reserve stays where it is.
+		called := l.called()
+		if called && time.Since(lastReport) >= acceptReport {
+			lastReport = time.Now()
+			l.reporter.Failed(Accept, l.Addr().String(), "", attempt, err)
+		}
+		if called && cause.Of(err) == cause.TooManyFiles && l.reserve.spend() {
+			conn, err := l.Listener.Accept()
+			if err == nil {
+				return &reservedConn{Conn: conn, reserve: l.reserve}, nil
+			}
+			l.reserve.restore()
+		}
+		select {
+		case <-l.closed:
+			return nil, net.ErrClosed
+		case <-time.After(acceptPause):
+		}
+	}
+}
+
+// called says whether somebody waits to be accepted.
+func (l *Listener) called() bool {
+	tcp, ok := l.Listener.(*net.TCPListener)
+	if !ok {
+		return true
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return true
+	}
+	waiting := true
+	if err := raw.Control(func(fd uintptr) {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0) //nolint:gosec // a descriptor fits
+		waiting = err != nil || n > 0
+	}); err != nil {
+		return true
+	}
+	return waiting
+}
+
+// Close stops listening.
+func (l *Listener) Close() error {
+	l.once.Do(func() { close(l.closed); l.reserve.drop() })
+	return l.Listener.Close()
+}
+
+// reserve is one open descriptor that can be given up for a connection.
+type reserve struct {
+	mu   sync.Mutex
+	file *os.File
+	gone bool
+}
+
+func newReserve() *reserve {
+	r := &reserve{}
+	r.restore()
+	return r
+}
+
+func (r *reserve) spend() bool {
+	if r == nil {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.file == nil {
+		return false
+	}
+	_ = r.file.Close()
+	r.file = nil
+	return true
+}
+
+// restore takes a descriptor back; without success the next connection's end tries again.
+func (r *reserve) restore() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.file != nil || r.gone {
+		return
+	}
+	// Opening the program itself works in an image that holds nothing else.
+	if f, err := os.Open("/proc/self/exe"); err == nil {
+		r.file = f
+	}
+}
+
+func (r *reserve) drop() {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gone = true
+	if r.file != nil {
+		_ = r.file.Close()
+		r.file = nil
+	}
+}
+
+// reservedConn gives its descriptor back to the reserve when it ends.
+type reservedConn struct {
+	net.Conn
+	reserve *reserve
+	once    sync.Once
+}
+
+func (c *reservedConn) Close() error {
+	err := c.Conn.Close()
+	c.once.Do(c.reserve.restore)
+	return err
+}

@@ -1,0 +1,87 @@
+// Package piece cuts files into pieces: where each lies, which ones are held, and
+// the file on disk that they are put into.
+package piece
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"math/bits"
+	"strings"
+)
+
+// Piece sizes: small files have pieces of 256 KiB, so that even one of 1 MiB has
+// several parents; larger ones have pieces of 1 MiB, so that lists stay short.
+const (
+	small          = 256 << 10
+	large          = 1 << 20
+	largeFrom      = 16 << 20
+	digestHexChars = sha256.Size * 2
+)
+
+// SizeFor returns the piece size, in bytes, of a file of that length.
+func SizeFor(length int64) int64 {
+	if length < largeFrom {
+		return small
+	}
+	return large
+}
+
+// Layout is the cutting of one file.
+type Layout struct {
+	Length int64
+	Size   int64
+}
+
+// Count is the number of pieces; an empty file has none.
+func (l Layout) Count() int {
+	if l.Size <= 0 {
+		return 0
+	}
+	return int((l.Length + l.Size - 1) / l.Size)
+}
+
+// Span is the offset and the length, in bytes, of piece i.
+func (l Layout) Span(i int) (offset, length int64) {
+	offset = int64(i) * l.Size
+	return offset, min(l.Size, l.Length-offset)
+}
+
+// TaskID names the task of a URL; the same URL with another promised digest is another task.
+func TaskID(url, digest string) string {
+	sum := sha256.Sum256([]byte(url + "\n" + digest))
+	return hex.EncodeToString(sum[:16])
+}
+
+// ParseDigest takes "sha256:<hex>", "<hex>" or "" and returns the lower-case hex.
+func ParseDigest(s string) (string, bool) {
+	s = strings.ToLower(strings.TrimPrefix(s, "sha256:"))
+	if s == "" {
+		return "", true
+	}
+	if len(s) != digestHexChars {
+		return "", false
+	}
+	_, err := hex.DecodeString(s)
+	return s, err == nil
+}
+
+// Bitmap is one bit per piece.
+type Bitmap []byte
+
+// NewBitmap has room for n pieces, none held.
+func NewBitmap(n int) Bitmap { return make(Bitmap, (n+7)/8) }
+
+// Has says whether piece i is held; pieces beyond the end are not.
+func (b Bitmap) Has(i int) bool { return i >= 0 && i/8 < len(b) && b[i/8]&(1<<(i%8)) != 0 }
+
+// Set marks piece i as held.
+func (b Bitmap) Set(i int) { b[i/8] |= 1 << (i % 8) }
+
+// Count is the number of pieces held.
+func (b Bitmap) Count() int {
+	n := 0
+	for _, octet := range b {
+		n += bits.OnesCount8(octet)
+	}
+	return n
+}

@@ -1,0 +1,66 @@
+// Package swarm is what supernode, peer and dfget of the reference swarm share.
+//
+// This package itself only says which releases there are and what each of them
+// can do; the parts of the swarm are the packages below it.
+package swarm
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Release is the release that a binary is built as. It is set at link time:
+// -ldflags "-X github.com/faultbed/faultbed/images/swarm.Release=2.1.0".
+var Release = "2.2.1"
+
+// Capabilities is what one release can do. All behaviour that differs between
+// releases follows from here.
+type Capabilities struct {
+	Release  string
+	Protocol string
+	// Accepts lists the protocols that this release speaks with others.
+	Accepts []string
+	// SeedFallback: a supernode turns to the next seed when one is away; a peer
+	// that loses its parent in the middle of a download goes on elsewhere. Without
+	// it the supernode orders back to source and the peer's download fails.
+	SeedFallback bool
+	// Retry: registering, the announce stream and pieces are tried again. Without
+	// it a peer that loses its supernode stays out, and a failed piece goes
+	// straight to the origin.
+	Retry bool
+	// DiagnosticLog: each failed connection is one line with target and cause.
+	DiagnosticLog bool
+}
+
+var releases = []Capabilities{
+	{Release: "2.1.0", Protocol: "2.1", Accepts: []string{"2.1", "2.2"}},
+	{Release: "2.2.1", Protocol: "2.2", Accepts: []string{"2.1", "2.2"}, SeedFallback: true, Retry: true, DiagnosticLog: true},
+	{Release: "3.0.0", Protocol: "3.0", Accepts: []string{"3.0"}, SeedFallback: true, Retry: true, DiagnosticLog: true},
+}
+
+// CapabilitiesOf returns what the named release can do.
+func CapabilitiesOf(release string) (Capabilities, error) {
+	known := make([]string, 0, len(releases))
+	for _, c := range releases {
+		if c.Release == release {
+			return c, nil
+		}
+		known = append(known, c.Release)
+	}
+	return Capabilities{}, fmt.Errorf("unknown release %q, known are %s", release, strings.Join(known, ", "))
+}
+
+// ErrVersionMismatch is in the chain of every refusal for a protocol version.
+var ErrVersionMismatch = errors.New("version mismatch")
+
+// CheckProtocol says whether own may speak with the other side; own and other
+// name the roles in the error, for instance "supernode" and "peer".
+func CheckProtocol(ownRole string, own Capabilities, otherRole, otherRelease, otherProtocol string) error {
+	if slices.Contains(own.Accepts, otherProtocol) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s %s speaks protocol %s, %s %s speaks protocol %s",
+		ErrVersionMismatch, ownRole, own.Release, own.Protocol, otherRole, otherRelease, otherProtocol)
+}

@@ -1,0 +1,158 @@
+package supernode
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/faultbed/faultbed/images/swarm/cause"
+	"github.com/faultbed/faultbed/images/swarm/pb"
+)
+
+// errUnknownPeer answers a peer whose registration this supernode does not know (any more).
+var errUnknownPeer = errors.New("unknown peer, register again")
+
+// Announce is the long stream of one peer: heartbeats and held pieces up, active
+// peers and directions to parents down.
+func (s *Supernode) Announce(stream grpc.BidiStreamingServer[pb.Announcement, pb.Guidance]) error {
+	first, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	r := s.peers[first.GetName()]
+	s.mu.Unlock()
+	if r == nil || r.session != first.GetSession() {
+		return cause.Refuse(codes.NotFound, s.cfg.Hostname, fmt.Errorf("%w: %s: %w", cause.ErrBadAnswer, first.GetName(), errUnknownPeer))
+	}
+	s.log.Info("announce", "peer", first.GetName(), "ip", r.host.GetIp())
+	s.apply(r, first)
+	ended := make(chan error, 1)
+	s.work.Go(func() {
+		for {
+			up, err := stream.Recv()
+			if err != nil {
+				ended <- err
+				return
+			}
+			s.apply(r, up)
+		}
+	})
+	return s.guide(r, stream, ended)
+}
+
+// guide sends a peer what it needs to know, at each change and at each heartbeat.
+func (s *Supernode) guide(r *record, stream grpc.BidiStreamingServer[pb.Announcement, pb.Guidance], ended <-chan error) error {
+	ticker := time.NewTicker(s.cfg.Profile.Heartbeat)
+	defer ticker.Stop()
+	sentPeers, beat := "never", true
+	for {
+		s.mu.Lock()
+		down := &pb.Guidance{Directions: s.directionsFor(r)}
+		if others := s.othersOf(r); fingerprint(others) != sentPeers {
+			sentPeers, down.PeersChanged, down.Peers = fingerprint(others), true, others
+		}
+		changed := s.changed
+		s.mu.Unlock()
+		if beat || down.GetPeersChanged() || len(down.GetDirections()) > 0 {
+			if err := stream.Send(down); err != nil {
+				return err
+			}
+		}
+		beat = false
+		select {
+		case <-changed:
+		case <-ticker.C:
+			beat = true
+		case <-ended:
+			return nil
+		case <-stream.Context().Done():
+			return stream.Context().Err()
+		case <-s.ctx.Done():
+			return status.Error(codes.Unavailable, "supernode stops")
+		case <-r.gone:
+			return cause.Refuse(codes.NotFound, s.cfg.Hostname,
+				fmt.Errorf("%w: %s was dropped (%s): %w", cause.ErrBadAnswer, r.host.GetName(), r.why, errUnknownPeer))
+		}
+	}
+}
+
+// apply takes in one announcement.
+func (s *Supernode) apply(r *record, up *pb.Announcement) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	r.announced = now
+	r.freeSlots = int(up.GetFreeSlots())
+	for _, h := range up.GetHeld() {
+		s.applyHeld(r, h, now)
+	}
+	for _, id := range up.GetSettled() {
+		delete(r.wants, id)
+	}
+	for _, w := range up.GetWants() {
+		if r.wants[w.GetTask()] == nil {
+			r.wants[w.GetTask()] = &want{Want: w, progressed: now, sent: "never"}
+			s.log.Info("task wanted", "peer", r.host.GetName(), "task", w.GetTask(), "url", w.GetUrl())
+		}
+		s.taskOf(w.GetTask(), w.GetUrl(), w.GetDigest())
+	}
+	for _, t := range up.GetTransfers() {
+		s.applyTransfer(r, t, now)
+	}
+	if len(up.GetHeld())+len(up.GetWants())+len(up.GetSettled())+len(up.GetTransfers()) > 0 {
+		s.wake()
+	}
+}
+
+func (s *Supernode) applyHeld(r *record, h *pb.Held, now time.Time) {
+	id := h.GetTask().GetId()
+	if h.GetDropped() {
+		delete(r.held, id)
+		return
+	}
+	r.held[id] = h.GetPieces()
+	if w := r.wants[id]; w != nil {
+		w.progressed = now
+	}
+	s.taskOf(id, h.GetTask().GetUrl(), h.GetTask().GetDigest()).learn(h.GetTask(), r.host.GetSeed())
+}
+
+// applyTransfer counts a failed upload against the parent; a success forgives all.
+func (s *Supernode) applyTransfer(child *record, t *pb.Transfer, now time.Time) {
+	p := s.peers[t.GetParent()]
+	if p == nil {
+		return
+	}
+	if t.GetOk() {
+		p.failures = nil
+		return
+	}
+	p.failures = append(p.failures, failure{child: child.host.GetName(), at: now})
+	s.log.Warn("upload failed", "parent", t.GetParent(), "child", child.host.GetName(), "task", t.GetTask(),
+		"cause", t.GetCause(), "failures", len(p.failures))
+}
+
+// sorted lists the records by name. The caller holds mu.
+func (s *Supernode) sorted() []*record {
+	records := make([]*record, 0, len(s.peers))
+	for _, r := range s.peers {
+		records = append(records, r)
+	}
+	slices.SortFunc(records, func(a, b *record) int { return strings.Compare(a.host.GetName(), b.host.GetName()) })
+	return records
+}
+
+func fingerprint(hosts []*pb.Host) string {
+	var b strings.Builder
+	for _, h := range hosts {
+		fmt.Fprintf(&b, "%s/%s/%d ", h.GetName(), h.GetIp(), h.GetGrpcPort())
+	}
+	return b.String()
+}
