@@ -3,6 +3,9 @@ package report
 import (
 	"fmt"
 	"io"
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -36,27 +39,25 @@ func figure(n int) string {
 	return fmt.Sprint(n)
 }
 
-// Again is the command that does the same run again.
-func Again(run history.Run, labels, focus string) string {
+// Again is the command that does the same run again: chosen are the variables of make
+// that the user set, by name, the seed aside.
+func Again(seed int64, chosen map[string]string) string {
 	words := []string{"make scenarios"}
-	if run.System != "reference" {
-		words = append(words, "SYSTEM="+run.System)
+	for _, name := range slices.Sorted(maps.Keys(chosen)) {
+		words = append(words, name+"="+quote(chosen[name]))
 	}
-	if run.Profile != "fast" {
-		words = append(words, "PROFILE="+run.Profile)
-	}
-	if labels != "" {
-		words = append(words, "LABELS="+quote(labels))
-	}
-	if focus != "" {
-		words = append(words, "FOCUS="+quote(focus))
-	}
-	return strings.Join(append(words, fmt.Sprintf("SEED=%d", run.Seed)), " ")
+	return strings.Join(append(words, fmt.Sprintf("SEED=%d", seed)), " ")
 }
+
+// plain is text that a shell and make leave alone.
+var plain = regexp.MustCompile(`^[A-Za-z0-9_./:@=-]+$`)
 
 // quote makes one word of text for a shell that hands it on to make, which reads $$
 // as a dollar sign.
 func quote(text string) string {
+	if plain.MatchString(text) {
+		return text
+	}
 	text = strings.ReplaceAll(text, "$", "$$")
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

@@ -15,7 +15,7 @@ import (
 // close writes what a run leaves, prints how it ended, and returns its exit status.
 func (r *runner) close(i *interruption) error {
 	r.run.WallMS = time.Since(r.run.Started).Milliseconds()
-	again := report.Again(r.run, r.options.labels, r.options.focus)
+	again := report.Again(r.run.Seed, r.options.chosen())
 	wrote := r.write(again)
 	r.screen.say("")
 	err := errors.Join(wrote, report.Table(r.screen.out, r.run))

@@ -74,7 +74,7 @@ func newRoot() *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usage("%w: see faultbed %s --help", err, cmd.Name())
+		return usage("%w: see %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(newRun(), newList(), newDoctor(), newImages(), newClean())
 	return root
@@ -85,5 +85,5 @@ func noMore(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return usage("unknown argument %q: see faultbed %s --help", args[0], strings.TrimPrefix(cmd.Name(), "faultbed"))
+	return usage("unknown argument %q: see %s --help", args[0], cmd.CommandPath())
 }

@@ -148,3 +148,20 @@ func lastLine(err error) string {
 
 // seedOf is the seed of a round, the first being 1.
 func (o options) seedOf(round int) int64 { return o.seed + int64(round) - 1 }
+
+// chosen are the variables of make that differ from what they are when unset, and
+// that decide what happens.
+func (o options) chosen() map[string]string {
+	all := map[string][2]string{ // by name: set to, when unset
+		"SYSTEM": {o.system, "reference"}, "PROFILE": {o.profile, "fast"},
+		"LABELS": {o.labels, ""}, "FOCUS": {o.focus, ""},
+		"SUPERNODE": {o.supernode, ""}, "PEER": {o.peer, ""},
+	}
+	chosen := map[string]string{}
+	for name, value := range all {
+		if value[0] != value[1] {
+			chosen[name] = value[0]
+		}
+	}
+	return chosen
+}

@@ -55,8 +55,19 @@ func (r *records) sweep(tell func(history.Scenario)) error {
 
 func (r *records) add(s history.Scenario, tell func(history.Scenario)) {
 	s.Repeat = max(s.Repeat, 1)
+	s.History = listed(s.History)
 	r.all = append(r.all, s)
 	tell(s)
+}
+
+// listed makes lists that are empty [] and not null in JSON.
+func listed(h history.History) history.History {
+	h.Faults = append([]history.Fault{}, h.Faults...)
+	h.Downloads = append([]history.Download{}, h.Downloads...)
+	h.PeerCount = append([]history.PeerCount{}, h.PeerCount...)
+	h.Ledger = append([]history.LinkBytes{}, h.Ledger...)
+	h.Steps = append([]history.Step{}, h.Steps...)
+	return h
 }
 
 // watch sweeps until ended gives its value, and once more after it.

@@ -17,6 +17,9 @@ import (
 // engine, and beyond this they wait for it more than for each other.
 const procsAtMost = 4
 
+// saySlow is how long the compiler works in silence.
+const saySlow = 3 * time.Second
+
 func newRun() *cobra.Command {
 	var w words
 	cmd := &cobra.Command{
@@ -125,7 +128,7 @@ func givenImages(ctx context.Context, engine *cluster.Engine, o options) (cluste
 // choose compiles the suite and picks what the filters want.
 func choose(ctx context.Context, root string, o options, s *screen) (*suite, []spec, error) {
 	start := time.Now()
-	slow := time.AfterFunc(time.Second, func() { s.say("compiling the suite") })
+	slow := time.AfterFunc(saySlow, func() { s.say("compiling the suite") })
 	compiled, err := compileSuite(ctx, root)
 	if !slow.Stop() {
 		s.say("compiling the suite ... %.1f s", time.Since(start).Seconds())

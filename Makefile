@@ -1,0 +1,93 @@
+# Faultbed's targets. Each that runs scenarios hands its variables, as far as they are
+# set, to out/.bin/faultbed, which judges them before it starts anything.
+
+# Variables of `make scenarios`:
+#   SYSTEM=reference|dragonfly  PROFILE=fast|production  EVIDENCE=failed|all
+#   LABELS='<label filter>'  FOCUS='<regexp>'  PROCS=n  SEED=n  REPEAT=n
+#   SUPERNODE=<image>  PEER=<image>  OUT=<folder>
+
+SHELL := /bin/sh
+BIN := out/.bin
+FAULTBED := $(BIN)/faultbed
+TOOL := go tool -modfile=.tools.mod
+
+# flag VARIABLE,name: the flag with the variable's value as one word, if it is set.
+flag = $(if $($(1)),--$(2) '$(subst ','\'',$($(1)))')
+chosen = $(call flag,SYSTEM,system) $(call flag,PROFILE,profile) $(call flag,PROCS,procs) \
+	$(call flag,SEED,seed) $(call flag,SUPERNODE,supernode) $(call flag,PEER,peer) \
+	$(call flag,OUT,out) $(call flag,EVIDENCE,evidence)
+filters = $(call flag,LABELS,labels) $(call flag,FOCUS,focus)
+
+# phase name,command: runs it between two lines that say what and how long.
+phase = start=$$(date +%s); echo "== $(1)"; $(2) || exit; echo "== $(1) ... $$(($$(date +%s) - start)) s"
+
+# The packages of the unit tests: all but the suite itself, which starts containers.
+# Those that live by concurrency run under the race detector where there is a C compiler.
+raced := ./images/swarm/... ./harness/agent/...
+listed = $$(go list ./... | grep -v -e '^github.com/faultbed/faultbed$$' -e /images/swarm -e /harness/agent)
+race = $$(command -v cc >/dev/null && [ "$$(go env CGO_ENABLED)" = 1 ] && echo -race)
+
+.DEFAULT_GOAL := help
+.PHONY: help scenarios test unit kernel smoke list doctor images lint bench clean generate debug soak verify go faultbed
+
+help: ## these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@sed -n '/^# Variables of/,/^$$/ s/^# \{0,1\}/  /p' $(firstword $(MAKEFILE_LIST))
+
+scenarios: faultbed ## everything from nothing: preflight, images, the whole suite, report
+	@exec $(FAULTBED) run $(chosen) $(filters) $(call flag,REPEAT,repeat)
+
+test: go ## unit tests (no Docker), kernel tests (root), and the smoke scenarios
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory kernel
+	@$(MAKE) --no-print-directory smoke
+
+unit: go ## unit tests only; neither Docker nor root
+	@$(call phase,unit tests,go test -short $(listed))
+	@$(call phase,unit tests of what runs side by side,go test -short $(race) $(raced))
+
+kernel: go ## tests of faults in throw-away network namespaces; root, or user namespaces
+	@$(call phase,kernel tests,go test -c -o $(BIN)/kernel.test ./harness/kernel && .ci/as-root $(BIN)/kernel.test ./harness/kernel)
+
+smoke: faultbed ## the smoke scenarios only
+	@$(call phase,smoke scenarios,$(FAULTBED) run $(chosen) --labels smoke)
+
+list: faultbed ## scenarios with their labels
+	@exec $(FAULTBED) list $(filters)
+
+doctor: faultbed ## what this machine can and cannot inject, with the fix
+	@exec $(FAULTBED) doctor
+
+images: faultbed ## build the images under images/
+	@exec $(FAULTBED) images
+
+bench: faultbed ## measure beds, faults and downloads against plain Docker
+	@exec $(FAULTBED) bench $(call flag,OUT,out)
+
+clean: faultbed ## remove what killed runs left on the engine; DRY_RUN=1 lists, OLDER_THAN=1h spares
+	@exec $(FAULTBED) clean $(if $(DRY_RUN),--dry-run) $(call flag,OLDER_THAN,older-than)
+
+debug: faultbed ## scenarios one at a time, with the evidence of all
+	@exec $(FAULTBED) run $(filters) $(if $(PROCS),,--procs 1) $(if $(EVIDENCE),,--evidence all) $(chosen)
+
+soak: faultbed ## the suite N times over (default 10), a new seed each time
+	@exec $(FAULTBED) run $(chosen) $(filters) --repeat '$(or $(N),10)'
+
+lint: go ## golangci-lint in the version of .tools.mod
+	@$(TOOL) golangci-lint run
+
+generate: go ## generated code anew from its sources; wants protoc
+	@mkdir -p $(BIN) && go build -modfile=.tools.mod -o $(BIN)/ google.golang.org/protobuf/cmd/protoc-gen-go google.golang.org/grpc/cmd/protoc-gen-go-grpc
+	@PATH="$(CURDIR)/$(BIN):$$PATH" go generate ./...
+
+verify: lint generate ## lint, a tidy go.mod, and generated code that is current
+	@go mod tidy -diff
+	@git diff --exit-code
+
+go:
+	@command -v go >/dev/null || { echo "faultbed: no go command: install Go 1.26 or newer: https://go.dev/dl" >&2; exit 3; }
+	@go version >/dev/null 2>&1 || { echo "faultbed: this go is too old: install Go 1.26 or newer: https://go.dev/dl" >&2; exit 3; }
+
+faultbed: go
+	@[ -x $(FAULTBED) ] || echo "building faultbed, the first time takes longest"
+	@go build -o $(FAULTBED) ./harness/cmd/faultbed
