@@ -18,6 +18,9 @@ import (
 // was closed.
 var ErrGone = errors.New("namespace is gone")
 
+// errHost refuses the one namespace that nothing may be done to.
+var errHost = errors.New("it shares the host's network namespace")
+
 // device is the interface that a container has on its bed's network.
 const device = "eth0"
 
@@ -53,8 +56,36 @@ func Open(name string, pid int) (*Namespace, error) {
 		n.Close()
 		return nil, fmt.Errorf("node %s: %w", name, ErrGone)
 	}
+	if err := n.refuseHost(); err != nil {
+		n.Close()
+		return nil, fmt.Errorf("node %s: %w", name, err)
+	}
 	go n.watch()
 	return n, nil
+}
+
+// refuseHost makes sure that the namespace is neither the host's, which is that
+// of process 1, nor the one that this program runs in.
+func (n *Namespace) refuseHost() error {
+	this, err := n.handle.Stat()
+	if err != nil {
+		return fmt.Errorf("look at network namespace: %w", err)
+	}
+	for _, path := range []string{"/proc/1/ns/net", "/proc/self/ns/net"} {
+		other, err := os.Stat(path)
+		if errors.Is(err, os.ErrPermission) {
+			// Some machines hide process 1 even from root; faultd also asks the
+			// engine whether a container shares the host's network.
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("compare with the host's network namespace: %w", err)
+		}
+		if os.SameFile(this, other) {
+			return errHost
+		}
+	}
+	return nil
 }
 
 // Attach wraps a namespace that has no process. It takes over the handle.

@@ -279,3 +279,20 @@ func TestHashFile(t *testing.T) {
 		}
 	}
 }
+
+func TestTheHostIsRefused(t *testing.T) {
+	requireRoot(t)
+	if _, err := Open("host", os.Getpid()); !errors.Is(err, errHost) {
+		t.Errorf("open our own process: %v, want a refusal", err)
+	}
+	if _, err := Open("host", 1); !errors.Is(err, errHost) && !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("open process 1: %v, want a refusal", err)
+	}
+}
+
+func TestFactsNeedTheInterface(t *testing.T) {
+	c := newChild(t, "node")
+	if _, err := c.node.Facts(); err == nil || !strings.Contains(err.Error(), device) {
+		t.Errorf("facts of a node without %s: %v", device, err)
+	}
+}

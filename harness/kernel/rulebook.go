@@ -20,14 +20,17 @@ var ErrOwnerExists = errors.New("owner has rules already")
 // owners is what an owner may be called: it becomes part of a table's name.
 var owners = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
 
-// Placement is a rule and the namespace where its packets arrive.
+// Placement is a rule and the namespace where its packets arrive. Node is what
+// the caller calls that namespace.
 type Placement struct {
+	Node      string
 	Namespace *Namespace
 	Rule      Rule
 }
 
-// Tally is what the rule with index Rule, as given to Add, has matched.
+// Tally is what the rule with index Rule, as given to Add, has matched on Node.
 type Tally struct {
+	Node string
 	Rule int
 	Count
 }
@@ -49,6 +52,7 @@ type page struct {
 type sheet struct {
 	rules   []Rule
 	indices []int
+	nodes   []string
 }
 
 // Add puts the owner's rules in force: all, or none and an error.
@@ -68,6 +72,7 @@ func (b *Rulebook) Add(owner string, placements []Placement) error {
 		}
 		here.rules = append(here.rules, placement.Rule)
 		here.indices = append(here.indices, i)
+		here.nodes = append(here.nodes, placement.Node)
 	}
 
 	added.mu.Lock()
@@ -142,7 +147,7 @@ func (b *Rulebook) Counters(owner string) ([]Tally, error) {
 			return nil, fmt.Errorf("node %s: %d rules of owner %q, want %d", namespace.name, len(counts), owner, len(here.indices))
 		}
 		for i, count := range counts {
-			tallies = append(tallies, Tally{Rule: here.indices[i], Count: count})
+			tallies = append(tallies, Tally{Node: here.nodes[i], Rule: here.indices[i], Count: count})
 		}
 	}
 	return tallies, nil

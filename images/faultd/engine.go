@@ -1,0 +1,151 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/containerd/errdefs"
+	"github.com/moby/moby/client"
+)
+
+// sessionLabel is on everything that a session starts.
+const sessionLabel = "org.faultbed.session"
+
+// errNoContainer says that the engine knows no such container.
+var errNoContainer = errors.New("no such container")
+
+// container is what faultd wants to know of one.
+type container struct {
+	ID, Name, Session string
+	Running           bool
+	PID               int
+	// HostNetwork says that it has no network namespace of its own.
+	HostNetwork bool
+}
+
+// engine is the little that faultd asks of the container engine. Removing what
+// is not there is no error.
+type engine interface {
+	Inspect(ctx context.Context, id string) (container, error)
+	Containers(ctx context.Context, session string) (ids []string, err error)
+	RemoveContainer(ctx context.Context, id string) error
+	Networks(ctx context.Context, session string) (ids []string, err error)
+	RemoveNetwork(ctx context.Context, id string) error
+	// Disconnect takes a container off a network by force.
+	Disconnect(ctx context.Context, network, container string) error
+}
+
+// docker is the engine behind /var/run/docker.sock.
+type docker struct{ client *client.Client }
+
+func newDocker() (*docker, error) {
+	// Not from the environment: the socket is mounted at the default place.
+	engine, err := client.New()
+	if err != nil {
+		return nil, fmt.Errorf("make engine client: %w", err)
+	}
+	return &docker{client: engine}, nil
+}
+
+func (d *docker) Inspect(ctx context.Context, id string) (container, error) {
+	result, err := d.client.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+	if errdefs.IsNotFound(err) {
+		return container{}, fmt.Errorf("inspect %s: %w", id, errNoContainer)
+	}
+	if err != nil {
+		return container{}, fmt.Errorf("inspect %s: %w", id, err)
+	}
+	found := container{ID: result.Container.ID, Name: strings.TrimPrefix(result.Container.Name, "/")}
+	if result.Container.Config != nil {
+		found.Session = result.Container.Config.Labels[sessionLabel]
+	}
+	if result.Container.State != nil {
+		found.Running, found.PID = result.Container.State.Running, result.Container.State.Pid
+	}
+	if result.Container.HostConfig != nil {
+		found.HostNetwork = result.Container.HostConfig.NetworkMode.IsHost()
+	}
+	return found, nil
+}
+
+func ofSession(session string) client.Filters {
+	return client.Filters{}.Add("label", sessionLabel+"="+session)
+}
+
+func (d *docker) Containers(ctx context.Context, session string) ([]string, error) {
+	result, err := d.client.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ofSession(session)})
+	if err != nil {
+		return nil, fmt.Errorf("list containers: %w", err)
+	}
+	ids := make([]string, 0, len(result.Items))
+	for _, item := range result.Items {
+		ids = append(ids, item.ID)
+	}
+	return ids, nil
+}
+
+func (d *docker) RemoveContainer(ctx context.Context, id string) error {
+	_, err := d.client.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+	if err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("remove container %s: %w", id, err)
+	}
+	return nil
+}
+
+func (d *docker) Networks(ctx context.Context, session string) ([]string, error) {
+	result, err := d.client.NetworkList(ctx, client.NetworkListOptions{Filters: ofSession(session)})
+	if err != nil {
+		return nil, fmt.Errorf("list networks: %w", err)
+	}
+	ids := make([]string, 0, len(result.Items))
+	for _, item := range result.Items {
+		ids = append(ids, item.ID)
+	}
+	return ids, nil
+}
+
+func (d *docker) RemoveNetwork(ctx context.Context, id string) error {
+	_, err := d.client.NetworkRemove(ctx, id, client.NetworkRemoveOptions{})
+	if err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("remove network %s: %w", id, err)
+	}
+	return nil
+}
+
+func (d *docker) Disconnect(ctx context.Context, network, container string) error {
+	_, err := d.client.NetworkDisconnect(ctx, network, client.NetworkDisconnectOptions{Container: container, Force: true})
+	if err != nil && !errdefs.IsNotFound(err) {
+		return fmt.Errorf("disconnect %s from %s: %w", container, network, err)
+	}
+	return nil
+}
+
+// findSelf looks for the container whose main process is this one. The engine
+// speaks of the host's process ids, so this also proves --pid=host.
+func findSelf(ctx context.Context, engine engine, session string) (id string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, engineWithin)
+	defer cancel()
+	ids, err := engine.Containers(ctx, session)
+	if err != nil {
+		return "", fmt.Errorf("ask the engine (is its socket mounted?): %w", err)
+	}
+	for _, id := range ids {
+		found, err := engine.Inspect(ctx, id)
+		if errors.Is(err, errNoContainer) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		if found.PID == os.Getpid() {
+			return found.ID, nil
+		}
+	}
+	return "", fmt.Errorf("process %d is the main process of none of the %d containers with label %s=%s: run faultd in one, with --pid=host",
+		os.Getpid(), len(ids), sessionLabel, session)
+}

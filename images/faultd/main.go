@@ -1,0 +1,135 @@
+//go:build linux
+
+// Faultd is the one helper container of a session that touches kernels. It
+// changes and reads the network namespaces and main processes of the session's
+// own containers, on behalf of the harness (package agent is its client), and
+// it is the dead man's switch: when the harness stops renewing the lease, it
+// removes all containers and networks of the session, itself last.
+//
+// It runs with the host's process ids, the engine's socket, and these
+// capabilities instead of privileges:
+//
+//	NET_ADMIN, NET_RAW  rules, MTU and offloads in a container's namespace
+//	SYS_ADMIN           entering a namespace
+//	SYS_PTRACE          opening /proc/<pid>/ns/net, and reading exe, fd and root
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+const (
+	// listenAddress is the port inside the container; the harness publishes it
+	// on loopback.
+	listenAddress = ":50051"
+	// firstBeatWithin is what a harness has to dial and renew for the first
+	// time; later the lease counts.
+	firstBeatWithin = 10 * time.Second
+	// reapWithin bounds the removal of a session.
+	reapWithin = 10 * time.Second
+	// engineWithin bounds what is asked of the engine before serving.
+	engineWithin = 10 * time.Second
+)
+
+// The main thread cannot be thrown away after it has entered a namespace
+// (package kernel), so only the main goroutine may use it.
+func init() { runtime.LockOSThread() }
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	done := make(chan error)
+	go func() { done <- run(log) }()
+	if err := <-done; err != nil {
+		log.Error("faultd ends", "error", err.Error())
+		os.Exit(1)
+	}
+}
+
+func run(log *slog.Logger) error {
+	config, err := readConfig(os.Getenv)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+
+	engine, err := newDocker()
+	if err != nil {
+		return err
+	}
+	self, err := findSelf(ctx, engine, config.session)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", listenAddress)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	lease := newLease(firstBeatWithin, config.lease)
+	server := newServer(config.session, config.token, engine, lease)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	log.Info("ready", "session", config.session, "lease", config.lease.String())
+
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+		// Whoever stops faultd by hand takes over: nothing is removed.
+		log.Info("stopped")
+		server.Stop()
+		return nil
+	case <-lease.Expired():
+		log.Info("lease ran out, removing the session", "session", config.session)
+		defer server.Stop()
+		return reap(log, engine, config.session, self)
+	}
+}
+
+// reap removes the session and, as its last act, this container.
+func reap(log *slog.Logger, engine engine, session, self string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), reapWithin)
+	defer cancel()
+	reaper := &reaper{engine: engine, session: session, self: self}
+	if err := reaper.Reap(ctx); err != nil {
+		// Left for `make clean`; itself must not stay on top of that.
+		log.Error("leftovers", "error", err.Error())
+	}
+	ctx, cancel = context.WithTimeout(context.Background(), reapWithin)
+	defer cancel()
+	if err := engine.RemoveContainer(ctx, self); err != nil {
+		return fmt.Errorf("remove faultd's own container: %w", err)
+	}
+	return nil
+}
+
+// config comes from the environment.
+type config struct {
+	session, token string
+	lease          time.Duration
+}
+
+func readConfig(get func(string) string) (config, error) {
+	c := config{session: get("FAULTBED_SESSION"), token: get("FAULTBED_TOKEN")}
+	if c.session == "" {
+		return c, errors.New("FAULTBED_SESSION is not set: want the session's id")
+	}
+	if c.token == "" {
+		return c, errors.New("FAULTBED_TOKEN is not set: want the session's secret")
+	}
+	lease, err := time.ParseDuration(get("FAULTBED_LEASE"))
+	if err != nil || lease <= 0 {
+		return c, fmt.Errorf("FAULTBED_LEASE is %q: want a duration such as 5s", get("FAULTBED_LEASE"))
+	}
+	c.lease = lease
+	return c, nil
+}

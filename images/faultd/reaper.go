@@ -1,0 +1,93 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	// reapEvery is how often is looked for what is left.
+	reapEvery = 100 * time.Millisecond
+	// quietRounds is how many times in a row nothing must be left: an engine
+	// may still be busy creating what the dead harness asked for.
+	quietRounds = 2
+)
+
+// reaper removes one session's containers and networks, and nothing else.
+type reaper struct {
+	engine  engine
+	session string
+	// self is left alone: the container that this runs in.
+	self string
+}
+
+// Reap goes on until nothing is left, twice in a row, or ctx ends.
+func (r *reaper) Reap(ctx context.Context) error {
+	again := time.NewTicker(reapEvery)
+	defer again.Stop()
+	for quiet := 0; ; {
+		found, err := r.round(ctx)
+		if found == 0 && err == nil {
+			quiet++
+		} else {
+			quiet = 0
+		}
+		if quiet == quietRounds {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("session %s: %d containers and networks left: %w", r.session, found, errors.Join(ctx.Err(), err))
+		case <-again.C:
+		}
+	}
+}
+
+// round removes all that is there, containers first: a network with containers
+// on it cannot be removed.
+func (r *reaper) round(ctx context.Context) (found int, err error) {
+	containers, err := r.engine.Containers(ctx, r.session)
+	if err != nil {
+		return 0, err
+	}
+	var others []string
+	for _, id := range containers {
+		if id != r.self {
+			others = append(others, id)
+		}
+	}
+	failed := parallel(others, func(id string) error { return r.engine.RemoveContainer(ctx, id) })
+
+	networks, err := r.engine.Networks(ctx, r.session)
+	if err != nil {
+		return len(others), errors.Join(failed, err)
+	}
+	err = parallel(networks, func(id string) error {
+		err := r.engine.RemoveNetwork(ctx, id)
+		if err == nil {
+			return nil
+		}
+		// It may be this very container that is on it.
+		if leaveErr := r.engine.Disconnect(ctx, id, r.self); leaveErr != nil {
+			return errors.Join(err, leaveErr)
+		}
+		return r.engine.RemoveNetwork(ctx, id)
+	})
+	return len(others) + len(networks), errors.Join(failed, err)
+}
+
+// parallel calls do for each id at once and joins the errors.
+func parallel(ids []string, do func(id string) error) error {
+	errs := make([]error, len(ids))
+	var all sync.WaitGroup
+	for i, id := range ids {
+		all.Go(func() { errs[i] = do(id) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
