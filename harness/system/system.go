@@ -28,6 +28,8 @@ type System interface {
 	// Claim reads what that command printed.
 	Download(url, path, sha256 string, timeout time.Duration) []string
 	Claim(stdout []byte) (Claim, error)
+	// Diagnoses reads what a node's log says of connections that failed.
+	Diagnoses(log []byte) []Diagnosis
 	// Bounds are what the system's own timers allow it.
 	Bounds() Bounds
 }
@@ -41,6 +43,8 @@ type Port struct {
 	// Health is the path that answers shortly, Bulk the path that answers with at least
 	// the number of bytes that replaces its %d; both for http only.
 	Health, Bulk string
+	// Content says that files pass here.
+	Content bool
 }
 
 // Container is what to run.
@@ -78,6 +82,15 @@ type Member struct {
 type Status struct {
 	Registered bool
 	Peers      []string // the other peers that it is connected to
+}
+
+// Diagnosis is one failed connection as a node's log explains it.
+type Diagnosis struct {
+	Step    string // register, announce, list, piece, origin, ...
+	Target  string // host:port
+	Cause   string // refused, timed out, no such host, ...
+	Attempt int
+	Error   string // the exact text
 }
 
 // Claim is what a download says of itself. It is never the verdict.

@@ -54,11 +54,11 @@ func (s *System) Ports(role topology.Role) []system.Port {
 		return []system.Port{
 			{Number: GRPCPort, Name: "grpc", Protocol: "grpc"},
 			{Number: ProxyPort, Name: "proxy", Protocol: "http", Health: "/healthy"},
-			{Number: UploadPort, Name: "upload", Protocol: "http", Health: "/healthy", Bulk: bulk},
+			{Number: UploadPort, Name: "upload", Protocol: "http", Health: "/healthy", Bulk: bulk, Content: true},
 			{Number: StatusPort, Name: "status", Protocol: "http", Health: "/healthy", Bulk: bulk},
 		}
 	case topology.Origin:
-		return []system.Port{{Number: originPort, Name: "origin", Protocol: "http", Health: "/healthy", Bulk: bulk}}
+		return []system.Port{{Number: originPort, Name: "origin", Protocol: "http", Health: "/healthy", Bulk: bulk, Content: true}}
 	}
 	return nil
 }
@@ -152,6 +152,21 @@ func (s *System) Claim(stdout []byte) (system.Claim, error) {
 		return system.Claim{}, fmt.Errorf("dfget printed %q instead of its result: %w", strings.TrimSpace(string(stdout)), err)
 	}
 	return system.Claim{OK: answer.OK, From: history.From(answer.From), Error: answer.Error}, nil
+}
+
+// Diagnoses implements system.System: lines of JSON whose message is "connection failed".
+func (s *System) Diagnoses(log []byte) []system.Diagnosis {
+	var found []system.Diagnosis
+	for line := range bytes.Lines(log) {
+		var entry struct {
+			Msg string `json:"msg"`
+			system.Diagnosis
+		}
+		if json.Unmarshal(line, &entry) == nil && entry.Msg == "connection failed" {
+			found = append(found, entry.Diagnosis)
+		}
+	}
+	return found
 }
 
 // Bounds implements system.System. A file of a scenario is at most 16 MiB.

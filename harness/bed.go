@@ -1,0 +1,376 @@
+// Package harness lays beds: running deployments of a system under test whose every
+// link leads through a proxy. Bed is the only door for scenarios, and the only thing
+// that fails a spec; everything below returns errors.
+//
+//	bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+//	outage := bed.Inject(ctx, fault.BlockPort{Links: fault.Into(bed.Node("peer-1")).Port(65002), How: fault.Dropped})
+//	Expect(bed.Download(ctx, bed.Node("peer-2"), fixtures.Layer4M).Wait(ctx)).To(judge.BeIntact(fixtures.Layer4M))
+//	outage.Heal(ctx)
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/faultbed/faultbed/harness/agent"
+	"github.com/faultbed/faultbed/harness/cluster"
+	"github.com/faultbed/faultbed/harness/fault"
+	"github.com/faultbed/faultbed/harness/history"
+	"github.com/faultbed/faultbed/harness/judge"
+	"github.com/faultbed/faultbed/harness/ledger"
+	"github.com/faultbed/faultbed/harness/system"
+	"github.com/faultbed/faultbed/harness/topology"
+	"github.com/faultbed/faultbed/harness/toxic"
+)
+
+// Bed is one running deployment. It owns all that it started or disturbed, and puts
+// it away when its test ends.
+type Bed struct {
+	tb      testing.TB
+	session *Session
+	topo    topology.Topology
+	name    string
+	start   time.Time
+
+	network cluster.Network
+	proxy   *cluster.Node
+	streams *toxic.Proxy
+	nodes   map[string]*node
+	edges   []fault.Edge
+	ports   map[fault.Edge]uint16 // listener of each link
+	content ledger.Content
+	book    *fault.Book
+
+	mu         sync.Mutex
+	history    history.History
+	injections []*Injection
+	downloads  []*Download
+	probed     map[fault.Edge]int64 // bytes that our own probes moved
+	facts      map[string]agent.Facts
+	opened     map[string]bool
+}
+
+// node is one place of the topology and the container that fills it.
+type node struct {
+	spec      topology.Node
+	address   netip.Addr
+	container *cluster.Node // nil until started
+}
+
+// Hosts on a bed's network: the engine's gateway has the first address.
+const (
+	proxyHost = 2
+	firstHost = 10
+	// firstListener is the lowest port that the proxy listens on for links.
+	firstListener = 20000
+)
+
+// current is the session of this process. Ginkgo runs one spec at a time in a process.
+var current *Session
+
+// Use makes s the session of all beds that are laid from now on.
+func Use(s *Session) { current = s }
+
+// Start lays a bed, lets all nodes through their gates and returns when every
+// supernode counts every seed and peer.
+func Start(ctx context.Context, tb testing.TB, t topology.Topology) *Bed {
+	tb.Helper()
+	b := Lay(ctx, tb, t)
+	b.Open(ctx)
+	b.AwaitReady(ctx)
+	return b
+}
+
+// Lay starts the containers of a bed and steers their links; all nodes wait at their
+// gates. Faults that are injected now are there before the first packet.
+func Lay(ctx context.Context, tb testing.TB, t topology.Topology) *Bed {
+	tb.Helper()
+	s := current
+	if s == nil {
+		tb.Fatalf("INFRA: no session: run the suite, which opens one")
+	}
+	b := &Bed{
+		tb: tb, session: s, topo: t, name: s.nextBed(), start: time.Now(),
+		nodes: map[string]*node{}, ports: map[fault.Edge]uint16{}, content: ledger.Content{},
+		book: fault.NewBook(), probed: map[fault.Edge]int64{}, opened: map[string]bool{},
+	}
+	if err := t.Validate(); err != nil {
+		b.infra(fmt.Errorf("lay bed: %w", err))
+	}
+	tb.Cleanup(b.stop)
+	ctx, cancel := context.WithTimeout(ctx, BedStart)
+	defer cancel()
+	if err := b.lay(ctx); err != nil {
+		b.infra(fmt.Errorf("lay bed: %w", err))
+	}
+	return b
+}
+
+func (b *Bed) lay(ctx context.Context) error {
+	specs := make([]cluster.Spec, len(b.topo.Nodes))
+	for i, n := range b.topo.Nodes {
+		c, err := b.session.System.Container(b.topo, n)
+		if err != nil {
+			return err
+		}
+		specs[i] = cluster.Spec{
+			Name: b.name + "-" + n.Name, Host: n.Name, Image: c.Image, Entrypoint: c.Entrypoint, Cmd: c.Cmd, Env: c.Env,
+			Labels: b.labels(n.Name, string(n.Role)),
+		}
+	}
+	network, err := b.session.Engine.StartNetwork(ctx, b.name, b.labels("", "network"))
+	if err != nil {
+		return err
+	}
+	b.network = network
+	for i, n := range b.topo.Nodes {
+		b.nodes[n.Name] = &node{spec: n, address: network.Address(firstHost + i)}
+		specs[i].Network, specs[i].Address = network, network.Address(firstHost+i)
+	}
+	b.drawLinks()
+
+	all, ctx := errgroup.WithContext(ctx)
+	all.Go(func() error { return b.startProxy(ctx) })
+	for _, spec := range specs {
+		all.Go(func() error {
+			started, err := b.session.Engine.Run(ctx, spec)
+			b.nodes[spec.Host].container = started
+			if err != nil {
+				return err
+			}
+			return b.steer(ctx, spec.Host)
+		})
+	}
+	return all.Wait()
+}
+
+// startProxy starts the bed's toxiproxy and lays all links on it.
+func (b *Bed) startProxy(ctx context.Context) error {
+	const control = "8474/tcp"
+	proxy, err := b.session.Engine.Run(ctx, cluster.Spec{
+		Name: b.name + "-toxiproxy", Host: "toxiproxy", Image: b.session.Images["toxiproxy"],
+		Labels: b.labels("toxiproxy", "toxiproxy"), Publish: []string{control},
+		Network: b.network, Address: b.network.Address(proxyHost),
+	})
+	b.proxy = proxy
+	if err != nil {
+		return err
+	}
+	endpoint, err := proxy.Endpoint(ctx, control)
+	if err != nil {
+		return err
+	}
+	b.streams = toxic.Connect("http://" + endpoint)
+	if err := await(ctx, "toxiproxy to answer", gatePoll, b.streams.Answers); err != nil {
+		return err
+	}
+	links := make([]toxic.Link, len(b.edges))
+	for i, e := range b.edges {
+		links[i] = toxic.Link{
+			Name:     e.String(),
+			Listen:   fmt.Sprintf("0.0.0.0:%d", b.ports[e]),
+			Upstream: b.Destination(e).String(),
+		}
+	}
+	return b.streams.AddLinks(ctx, links)
+}
+
+// steer leads all that a node sends to other nodes through its links.
+func (b *Bed) steer(ctx context.Context, name string) error {
+	s := agent.Steering{Routes: map[netip.AddrPort]netip.AddrPort{}}
+	for _, e := range b.edges {
+		if e.Client == name {
+			s.Routes[b.Destination(e)] = netip.AddrPortFrom(b.network.Address(proxyHost), b.ports[e])
+		}
+	}
+	for other, n := range b.nodes {
+		if other != name {
+			s.Nodes = append(s.Nodes, n.address)
+		}
+	}
+	if err := b.session.Agent.Steer(ctx, b.nodes[name].container.ID, s); err != nil {
+		return fmt.Errorf("steer %s: %w", name, err)
+	}
+	return nil
+}
+
+func (b *Bed) labels(nodeName, role string) map[string]string {
+	return map[string]string{
+		cluster.LabelSession: b.session.ID, cluster.LabelBed: b.name,
+		cluster.LabelNode: nodeName, cluster.LabelRole: role, cluster.LabelScenario: b.tb.Name(),
+	}
+}
+
+// drawLinks numbers a listener for every client's way to every port of every server.
+func (b *Bed) drawLinks() {
+	for _, server := range b.topo.Nodes {
+		for _, port := range b.session.System.Ports(server.Role) {
+			if port.Content {
+				b.content[server.Role] = port.Number
+			}
+			for _, client := range b.topo.Nodes {
+				if client.Name == server.Name || client.Role == topology.Origin {
+					continue
+				}
+				e := fault.Edge{Client: client.Name, Server: server.Name, Port: port.Number}
+				b.ports[e] = uint16(firstListener + len(b.edges)) //nolint:gosec // topology.MaxNodes keeps it below 60,000
+				b.edges = append(b.edges, e)
+			}
+		}
+	}
+}
+
+// Open lets nodes through their gates, all if none is given.
+func (b *Bed) Open(ctx context.Context, nodes ...topology.Node) {
+	b.tb.Helper()
+	if len(nodes) == 0 {
+		nodes = b.topo.Nodes
+	}
+	all, ctx := errgroup.WithContext(ctx)
+	for _, n := range nodes {
+		all.Go(func() error {
+			if err := b.session.Agent.OpenGate(ctx, b.nodes[n.Name].container.ID); err != nil {
+				return fmt.Errorf("open the gate of %s: %w", n.Name, err)
+			}
+			return nil
+		})
+	}
+	if err := all.Wait(); err != nil {
+		b.infra(err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, n := range nodes {
+		b.opened[n.Name] = true
+	}
+}
+
+// AwaitReady returns when every supernode counts every seed and peer, and every one
+// of these says that it is registered.
+func (b *Bed) AwaitReady(ctx context.Context) {
+	b.tb.Helper()
+	ctx, cancel := context.WithTimeout(ctx, b.Bounds().Ready)
+	defer cancel()
+	want := topology.Names(b.topo.Of(topology.Seed, topology.Peer))
+	slices.Sort(want)
+	err := await(ctx, fmt.Sprintf("every supernode to count %d peers", len(want)), Poll, func(ctx context.Context) error {
+		for _, s := range b.Supernodes() {
+			got, err := b.count(ctx, s)
+			if err != nil {
+				return err
+			}
+			if !slices.Equal(got, want) {
+				return fmt.Errorf("%s counts %v", s.Name, got)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		b.infra(err)
+	}
+	b.noteReady(ctx)
+}
+
+// noteReady remembers when the bed was ready, and what its namespaces looked like.
+func (b *Bed) noteReady(ctx context.Context) {
+	b.tb.Helper()
+	facts, err := b.readFacts(ctx)
+	if err != nil {
+		b.infra(err)
+	}
+	at := b.now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.facts, b.history.BedReadyMS = facts, &at
+}
+
+// Bounds are what the system's own timers allow it.
+func (b *Bed) Bounds() system.Bounds { return b.session.System.Bounds() }
+
+// Supernodes, Seeds, Peers and Origin are the bed's nodes by role, in order.
+func (b *Bed) Supernodes() []topology.Node { return b.topo.Of(topology.Supernode) }
+
+// Seeds are the bed's seed peers, primary first.
+func (b *Bed) Seeds() []topology.Node { return b.topo.Of(topology.Seed) }
+
+// Peers are the bed's normal peers.
+func (b *Bed) Peers() []topology.Node { return b.topo.Of(topology.Peer) }
+
+// Origin is where the files come from.
+func (b *Bed) Origin() topology.Node { return b.topo.Of(topology.Origin)[0] }
+
+// Node returns the node of that name; a name that is not there ends the spec.
+func (b *Bed) Node(name string) topology.Node {
+	b.tb.Helper()
+	n, ok := b.topo.Node(name)
+	if !ok {
+		b.infra(fmt.Errorf("no node %s on this bed: it has %v", name, topology.Names(b.topo.Nodes)))
+	}
+	return n
+}
+
+// now is the bed's clock: milliseconds since it was laid.
+func (b *Bed) now() int64 { return time.Since(b.start).Milliseconds() }
+
+// infra ends the spec because machine or harness failed.
+func (b *Bed) infra(err error) {
+	b.tb.Helper()
+	if lost := b.session.lostBecause(); lost != nil {
+		err = errors.Join(lost, err)
+	}
+	b.mu.Lock()
+	b.history.Trouble = append(b.history.Trouble, err.Error())
+	b.mu.Unlock()
+	b.tb.Fatalf("%s: %v", history.Infra, err)
+}
+
+// History is what happened so far.
+func (b *Bed) History() history.History {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h := b.history
+	h.Faults, h.Downloads = nil, nil
+	for _, i := range b.injections {
+		h.Faults = append(h.Faults, i.injection.Record())
+	}
+	for _, d := range b.downloads {
+		h.Downloads = append(h.Downloads, d.Record())
+	}
+	return h
+}
+
+// verdict is what the judge says of the history so far.
+func (b *Bed) verdict() (history.Verdict, string) { return judge.Verdict(b.History()) }
+
+// await polls until look returns nil. Its error says what was awaited, for how long,
+// and what was seen last.
+func await(ctx context.Context, what string, every time.Duration, look func(context.Context) error) error {
+	start := time.Now()
+	beat := time.NewTicker(every)
+	defer beat.Stop()
+	var last error
+	for {
+		once, cancel := context.WithTimeout(ctx, Observation)
+		err := look(once)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() == nil || last == nil {
+			last = err // not what the end of ctx itself did to the last look
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waited %.1f s for %s; last seen: %w", time.Since(start).Seconds(), what, last)
+		case <-beat.C:
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package harness
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"testing"
+
+	"github.com/faultbed/faultbed/harness/history"
+	"github.com/faultbed/faultbed/harness/judge"
+)
+
+// Canary runs a scenario that must not pass, and returns the verdict it would have
+// had: it shows that the bed can say no. Inside run, assertions go to its own tb:
+//
+//	verdict, reason := harness.Canary(GinkgoTB(), func(tb testing.TB) {
+//		bed := harness.Start(ctx, tb, topology.Small())
+//		bed.Inject(ctx, fault.Noop{Of: ...})
+//	})
+func Canary(tb testing.TB, run func(tb testing.TB)) (history.Verdict, string) {
+	tb.Helper()
+	r := &recordingTB{TB: tb}
+	r.do(func() { run(r) })
+	for len(r.cleanups) > 0 { // last first; a cleanup may add others
+		last := len(r.cleanups) - 1
+		cleanup := r.cleanups[last]
+		r.cleanups = slices.Delete(r.cleanups, last, last+1)
+		r.do(cleanup)
+	}
+	var h history.History
+	if r.history != nil {
+		h = *r.history
+	}
+	if r.failure != "" {
+		h.Failure = r.failure
+	}
+	if r.panicked != nil {
+		h.Trouble = append(h.Trouble, fmt.Sprintf("panic: %v", r.panicked))
+	}
+	return judge.Verdict(h)
+}
+
+// recordingTB keeps failures to itself.
+type recordingTB struct {
+	testing.TB
+	failure  string
+	failed   bool
+	panicked any
+	cleanups []func()
+	history  *history.History
+}
+
+// do runs f to its end, or to its first fatal failure.
+func (r *recordingTB) do(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if p := recover(); p != nil && r.panicked == nil {
+				r.panicked = p
+			}
+		}()
+		f()
+	}()
+	<-done
+}
+
+func (r *recordingTB) fail(text string) {
+	r.failed = true
+	if r.failure == "" {
+		r.failure = text
+	}
+}
+
+func (r *recordingTB) Helper()                      {}
+func (r *recordingTB) Failed() bool                 { return r.failed }
+func (r *recordingTB) Fail()                        { r.fail("failed") }
+func (r *recordingTB) FailNow()                     { r.fail("failed"); runtime.Goexit() }
+func (r *recordingTB) Error(args ...any)            { r.fail(fmt.Sprint(args...)) }
+func (r *recordingTB) Errorf(f string, args ...any) { r.fail(fmt.Sprintf(f, args...)) }
+func (r *recordingTB) Fatal(args ...any)            { r.fail(fmt.Sprint(args...)); runtime.Goexit() }
+func (r *recordingTB) Fatalf(f string, args ...any) {
+	r.fail(fmt.Sprintf(f, args...))
+	runtime.Goexit()
+}
+func (r *recordingTB) Cleanup(f func())                { r.cleanups = append(r.cleanups, f) }
+func (r *recordingTB) Name() string                    { return "canary " + r.TB.Name() }
+func (r *recordingTB) Logf(format string, args ...any) { r.TB.Logf(format, args...) }

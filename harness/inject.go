@@ -1,0 +1,54 @@
+package harness
+
+import (
+	"context"
+
+	"github.com/faultbed/faultbed/harness/fault"
+	"github.com/faultbed/faultbed/harness/history"
+)
+
+// Injection is a fault in force on a bed.
+type Injection struct {
+	bed       *Bed
+	injection *fault.Injection
+}
+
+// Inject puts a fault in force and returns when it was seen to bite. A fault that does
+// not bite, or bites links that it should not, ends the spec as INCONCLUSIVE. What is
+// not healed by the scenario is healed when the bed is put away.
+func (b *Bed) Inject(ctx context.Context, f fault.Fault) *Injection {
+	b.tb.Helper()
+	b.step("inject " + f.Kind() + " on " + f.Target())
+	injection, err := fault.Inject(ctx, b, f, b.book, b.now)
+	i := &Injection{b, injection}
+	b.mu.Lock()
+	b.injections = append(b.injections, i)
+	b.mu.Unlock()
+	if err != nil {
+		b.tb.Fatalf("%s: %v", history.Inconclusive, err)
+	}
+	if r := injection.Record().Receipt; !r.Bites {
+		b.tb.Fatalf("%s: fault %s on %s %s", history.Inconclusive, f.Kind(), f.Target(), r.Doubt)
+	}
+	return i
+}
+
+// Heal undoes the fault and returns when it was seen to be gone.
+func (i *Injection) Heal(ctx context.Context) {
+	i.bed.tb.Helper()
+	r := i.injection.Record()
+	i.bed.step("heal " + r.Kind + " on " + r.Target)
+	if err := i.injection.Heal(ctx); err != nil {
+		i.bed.tb.Fatalf("%s: %v", history.Inconclusive, err)
+	}
+}
+
+// Receipt is the proof so far.
+func (i *Injection) Receipt() history.Receipt { return i.injection.Record().Receipt }
+
+func (b *Bed) step(text string) {
+	b.tb.Logf("%8.3f s  %s", float64(b.now())/1000, text)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.history.Steps = append(b.history.Steps, history.Step{AtMS: b.now(), Text: text})
+}

@@ -1,0 +1,89 @@
+package judge_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/faultbed/faultbed/fixtures"
+	"github.com/faultbed/faultbed/harness/history"
+	"github.com/faultbed/faultbed/harness/judge"
+)
+
+func at(ms int64) *int64 { return &ms }
+
+// proven is a fault that bit and was healed.
+func proven() history.Fault {
+	return history.Fault{Kind: "block-port", Target: "a>b:1 dropped", ConfirmedMS: at(1), HealedMS: at(2),
+		Receipt: history.Receipt{Bites: true, Gone: true}}
+}
+
+func with(change func(*history.Fault)) []history.Fault {
+	f := proven()
+	change(&f)
+	return []history.Fault{proven(), f}
+}
+
+func TestVerdict(t *testing.T) {
+	for name, tc := range map[string]struct {
+		h      history.History
+		want   history.Verdict
+		reason string
+	}{
+		"nothing happened":            {history.History{}, history.Pass, ""},
+		"a proven fault":              {history.History{Faults: []history.Fault{proven()}}, history.Pass, ""},
+		"a fault still on at the end": {history.History{Faults: with(func(f *history.Fault) { f.HealedMS, f.Receipt.Gone = nil, false })}, history.Pass, ""},
+		"a broken promise":            {history.History{Faults: []history.Fault{proven()}, Failure: "count is 0"}, history.Fail, "count is 0"},
+		"a fault that did not bite": {history.History{Faults: with(func(f *history.Fault) {
+			f.ConfirmedMS, f.Receipt = nil, history.Receipt{Doubt: "does not bite: a>b:1 is ok"}
+		}), Failure: "count is 0"}, history.Inconclusive, "does not bite"},
+		"a fault never confirmed":   {history.History{Faults: with(func(f *history.Fault) { f.ConfirmedMS = nil })}, history.Inconclusive, "never confirmed"},
+		"a fault not seen gone":     {history.History{Faults: with(func(f *history.Fault) { f.Receipt.Gone = false })}, history.Inconclusive, "not seen gone"},
+		"a fault that failed":       {history.History{Faults: with(func(f *history.Fault) { f.Error = "no such link" })}, history.Inconclusive, "no such link"},
+		"a bypass":                  {history.History{Bypass: map[string]int{"peer-1": 0, "peer-2": 3}}, history.Inconclusive, "peer-2 (3)"},
+		"bypass counters at zero":   {history.History{Bypass: map[string]int{"peer-1": 0}}, history.Pass, ""},
+		"trouble beats all":         {history.History{Trouble: []string{"faultd is gone"}, Failure: "x", Bypass: map[string]int{"a": 1}}, history.Infra, "faultd is gone"},
+		"residue":                   {history.History{Residue: []string{"container x"}}, history.Infra, "container x"},
+		"a failure beats a residue": {history.History{Residue: []string{"container x"}, Failure: "y"}, history.Fail, "y"},
+	} {
+		got, reason := judge.Verdict(tc.h)
+		if got != tc.want || !strings.Contains(reason, tc.reason) {
+			t.Errorf("%s: %s (%s), want %s (%s)", name, got, reason, tc.want, tc.reason)
+		}
+	}
+}
+
+func TestMatchers(t *testing.T) {
+	file := fixtures.Layer1M
+	good := history.Download{Peer: "peer-1", File: file.Name, Bytes: file.Size, SHA256OK: true,
+		From: history.From{Seeds: file.Size / 2, Peers: file.Size / 2}}
+	bad := good
+	bad.SHA256OK = false
+	for name, tc := range map[string]struct {
+		matcher interface {
+			Match(any) (bool, error)
+			FailureMessage(any) string
+		}
+		download history.Download
+		wrong    string // "" if it matches
+	}{
+		"intact":             {judge.BeIntact(file), good, ""},
+		"wrong digest":       {judge.BeIntact(file), bad, "its digest is wrong"},
+		"wrong file":         {judge.BeIntact(fixtures.Layer4M), good, "it is of layer-1m"},
+		"short":              {judge.BeIntact(file), history.Download{File: file.Name, Bytes: 3, SHA256OK: true}, "3 of 1048576 bytes"},
+		"failed":             {judge.BeIntact(file), history.Download{Error: "boom"}, "it failed: boom"},
+		"failed as promised": {judge.HaveFailed(), history.Download{Error: "boom"}, ""},
+		"half a file":        {judge.HaveFailed(), history.Download{Error: "boom", Bytes: 1}, "it left 1 bytes"},
+		"did not fail":       {judge.HaveFailed(), good, "it ended well"},
+		"from the swarm":     {judge.ComeFromSwarm(), good, ""},
+		"not from peers":     {judge.ComeFromPeers(), good, "these served 524288 of 1048576"},
+		"not from origin":    {judge.ComeFromOrigin(), good, "these served 0 of 1048576"},
+	} {
+		ok, err := tc.matcher.Match(tc.download)
+		if err != nil || ok != (tc.wrong == "") {
+			t.Errorf("%s: matched %v, %v", name, ok, err)
+		}
+		if message := tc.matcher.FailureMessage(tc.download); tc.wrong != "" && !strings.Contains(message, tc.wrong) {
+			t.Errorf("%s: message %q does not say %q", name, message, tc.wrong)
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package judge
+
+import (
+	"fmt"
+
+	"github.com/onsi/gomega/gcustom"
+	"github.com/onsi/gomega/types"
+
+	"github.com/faultbed/faultbed/fixtures"
+	"github.com/faultbed/faultbed/harness/history"
+)
+
+// mostly is the share of a file that must come from somewhere to have come mostly from
+// there. Headers make counts on links a little larger than the file, never smaller.
+const mostly = 0.9
+
+// BeIntact matches a download that ended well with every byte of file as it should be.
+// The digest is computed by the harness from what lies on the client's disk.
+func BeIntact(file fixtures.File) types.GomegaMatcher {
+	return about("be an intact copy of "+file.Name, func(d history.Download) string {
+		switch {
+		case d.Error != "":
+			return "it failed: " + d.Error
+		case d.File != file.Name:
+			return "it is of " + d.File
+		case d.Bytes != file.Size:
+			return fmt.Sprintf("%d of %d bytes arrived", d.Bytes, file.Size)
+		case !d.SHA256OK:
+			return "its digest is wrong"
+		}
+		return ""
+	})
+}
+
+// HaveFailed matches a download that ended in an error and left no file.
+func HaveFailed() types.GomegaMatcher {
+	return about("have failed without leaving a file", func(d history.Download) string {
+		switch {
+		case d.Error == "":
+			return "it ended well"
+		case d.Bytes > 0:
+			return fmt.Sprintf("it left %d bytes", d.Bytes)
+		}
+		return ""
+	})
+}
+
+// ComeFromSwarm matches a download that seeds and peers served for the most part.
+func ComeFromSwarm() types.GomegaMatcher {
+	return about("come from seeds and peers", func(d history.Download) string {
+		return most(d, d.From.Seeds+d.From.Peers)
+	})
+}
+
+// ComeFromPeers matches a download that other peers served for the most part.
+func ComeFromPeers() types.GomegaMatcher {
+	return about("come from peers", func(d history.Download) string { return most(d, d.From.Peers) })
+}
+
+// ComeFromOrigin matches a download that the origin served for the most part.
+func ComeFromOrigin() types.GomegaMatcher {
+	return about("come from the origin", func(d history.Download) string { return most(d, d.From.Origin) })
+}
+
+func most(d history.Download, served int64) string {
+	if float64(served) < mostly*float64(d.Bytes) {
+		return fmt.Sprintf("these served %d of %d bytes", served, d.Bytes)
+	}
+	return ""
+}
+
+// about makes a matcher of a function that says what is wrong, or "".
+func about(promise string, wrong func(history.Download) string) types.GomegaMatcher {
+	return gcustom.MakeMatcher(func(d history.Download) (bool, error) {
+		return wrong(d) == "", nil
+	}).WithTemplate(`{{.Data.Describe .Actual}}
+should {{if not .Failure}}not {{end}}{{.Data.Promise}}{{if .Failure}}, but {{call .Data.Wrong .Actual}}{{end}}`,
+		matcherData{promise, wrong})
+}
+
+type matcherData struct {
+	Promise string
+	Wrong   func(history.Download) string
+}
+
+// Describe is the download in one line.
+func (matcherData) Describe(d history.Download) string {
+	return fmt.Sprintf("The download of %s by %s (%d bytes in %d ms; origin %d, seeds %d, peers %d)",
+		d.File, d.Peer, d.Bytes, d.TookMS, d.From.Origin, d.From.Seeds, d.From.Peers)
+}

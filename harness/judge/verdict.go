@@ -1,0 +1,58 @@
+// Package judge comes to a verdict over a history. Its functions are pure: they look
+// at nothing but the history, so an old one can be judged again without containers.
+package judge
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/faultbed/faultbed/harness/history"
+)
+
+// Verdict ends a history. A run whose machine failed is INFRA whatever else it shows;
+// one whose proof is broken is INCONCLUSIVE even if an assertion failed, because a fault
+// that did not bite, or bit elsewhere too, explains neither success nor failure.
+func Verdict(h history.History) (history.Verdict, string) {
+	if len(h.Trouble) > 0 {
+		return history.Infra, h.Trouble[0]
+	}
+	if doubt := Doubt(h); doubt != "" {
+		return history.Inconclusive, doubt
+	}
+	if h.Failure != "" {
+		return history.Fail, h.Failure
+	}
+	if len(h.Residue) > 0 {
+		return history.Infra, "left behind: " + strings.Join(h.Residue, ", ")
+	}
+	return history.Pass, ""
+}
+
+// Doubt says why a history proves nothing, or "" if it does.
+func Doubt(h history.History) string {
+	for _, f := range h.Faults {
+		name := fmt.Sprintf("fault %s on %s", f.Kind, f.Target)
+		switch {
+		case f.Error != "":
+			return name + ": " + f.Error
+		case !f.Receipt.Bites && f.Receipt.Doubt != "":
+			return name + " " + f.Receipt.Doubt
+		case !f.Receipt.Bites || f.ConfirmedMS == nil:
+			return name + " was never confirmed"
+		case f.HealedMS != nil && !f.Receipt.Gone:
+			return name + " was not seen gone after healing"
+		}
+	}
+	nodes := make([]string, 0, len(h.Bypass))
+	for node, n := range h.Bypass {
+		if n > 0 {
+			nodes = append(nodes, fmt.Sprintf("%s (%d)", node, n))
+		}
+	}
+	if len(nodes) > 0 {
+		slices.Sort(nodes)
+		return "connections around their link from " + strings.Join(nodes, ", ")
+	}
+	return ""
+}

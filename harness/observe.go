@@ -1,0 +1,152 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/faultbed/faultbed/harness/agent"
+	"github.com/faultbed/faultbed/harness/history"
+	"github.com/faultbed/faultbed/harness/ledger"
+	"github.com/faultbed/faultbed/harness/system"
+	"github.com/faultbed/faultbed/harness/topology"
+)
+
+// Observations return errors, for Eventually: a node that cannot answer right now is
+// no reason to end a scenario.
+
+// Members are the names of the peers that the first supernode counts, sorted.
+func (b *Bed) Members(ctx context.Context) ([]string, error) {
+	return b.count(ctx, b.Supernodes()[0])
+}
+
+// Parents are the names of the members that the first supernode would offer as parents
+// as far as connectivity goes, sorted.
+func (b *Bed) Parents(ctx context.Context) ([]string, error) {
+	members, err := b.session.System.Members(ctx, b.ask, b.Supernodes()[0].Name)
+	if err != nil {
+		return nil, err
+	}
+	members = slices.DeleteFunc(members, func(m system.Member) bool { return !m.Reachable })
+	return names(members), nil
+}
+
+func (b *Bed) count(ctx context.Context, supernode topology.Node) ([]string, error) {
+	members, err := b.session.System.Members(ctx, b.ask, supernode.Name)
+	if err != nil {
+		return nil, err
+	}
+	b.notePeerCount(supernode.Name, len(members))
+	return names(members), nil
+}
+
+func names(members []system.Member) []string {
+	list := make([]string, len(members))
+	for i, m := range members {
+		list[i] = m.Name
+	}
+	slices.Sort(list)
+	return list
+}
+
+// notePeerCount adds to the history what is new.
+func (b *Bed) notePeerCount(supernode string, n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range slices.Backward(b.history.PeerCount) {
+		if p.Supernode == supernode {
+			if p.N == n {
+				return
+			}
+			break
+		}
+	}
+	b.history.PeerCount = append(b.history.PeerCount, history.PeerCount{AtMS: b.now(), Supernode: supernode, N: n})
+}
+
+// Known returns a function for Eventually: the names of the other peers that a peer
+// says it is connected to, sorted.
+func (b *Bed) Known(peer topology.Node) func(context.Context) ([]string, error) {
+	return func(ctx context.Context) ([]string, error) {
+		status, err := b.session.System.Status(ctx, b.ask, peer.Name)
+		slices.Sort(status.Peers)
+		return status.Peers, err
+	}
+}
+
+// Diagnoses returns a function for Eventually: what a node's log says of failed
+// connections.
+func (b *Bed) Diagnoses(n topology.Node) func(context.Context) ([]system.Diagnosis, error) {
+	return func(ctx context.Context) ([]system.Diagnosis, error) {
+		log, err := b.session.Engine.Logs(ctx, b.Container(n.Name))
+		if err != nil {
+			return nil, err
+		}
+		return b.session.System.Diagnoses(log), nil
+	}
+}
+
+// Ledger is what passed over all links since the bed was laid, without the bytes that
+// the harness's own probes moved.
+func (b *Bed) Ledger(ctx context.Context) (ledger.Book, error) {
+	counts, err := b.streams.Ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var book ledger.Book
+	for _, e := range b.edges {
+		if c, used := counts[e.String()]; used {
+			book = append(book, history.LinkBytes{
+				Client: e.Client, Server: e.Server, Port: e.Port,
+				Up: c.Up, Down: max(0, c.Down-b.probed[e]), Conns: c.Conns,
+			})
+		}
+	}
+	return book, nil
+}
+
+// Served returns a function for Eventually: how many bytes of files these nodes gave
+// to others since the bed was laid.
+func (b *Bed) Served(nodes ...topology.Node) func(context.Context) (int64, error) {
+	return func(ctx context.Context) (int64, error) {
+		book, err := b.Ledger(ctx)
+		return book.Served(b.topo, b.content, topology.Names(nodes)...), err
+	}
+}
+
+// OriginConnections returns a function for Eventually: how many connections were
+// opened to the origin since the bed was laid.
+func (b *Bed) OriginConnections(ctx context.Context) (int64, error) {
+	book, err := b.Ledger(ctx)
+	return book.Conns(b.Origin().Name, b.session.System.Ports(topology.Origin)[0].Number), err
+}
+
+// ask implements system.Ask over faultd.
+func (b *Bed) ask(ctx context.Context, name, url string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, Observation)
+	defer cancel()
+	status, body, err := b.session.Agent.Fetch(ctx, b.Container(name), url)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s for %s: %w", name, url, err)
+	}
+	if status != http.StatusOK {
+		return nil, fmt.Errorf("ask %s for %s: status %d", name, url, status)
+	}
+	return body, nil
+}
+
+// readFacts looks at the namespaces of all nodes that run.
+func (b *Bed) readFacts(ctx context.Context) (map[string]agent.Facts, error) {
+	facts := map[string]agent.Facts{}
+	for name, n := range b.nodes {
+		f, err := b.session.Agent.Facts(ctx, n.container.ID)
+		if err != nil {
+			return nil, fmt.Errorf("facts of %s: %w", name, err)
+		}
+		facts[name] = f
+	}
+	return facts, nil
+}

@@ -1,0 +1,59 @@
+package harness
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// Options are what a run was asked for. The command line passes them in the
+// environment, so that the suite also runs alone, under go test or ginkgo.
+type Options struct {
+	RunDir      string            // where records and evidence go
+	System      string            // reference
+	Profile     string            // fast or production
+	Images      map[string]string // "peer@2.2.1" -> ref; built here if empty
+	AllEvidence bool              // of every scenario, not only of those that are not PASS
+	Repeat      int               // 1 for the first time round
+	Parent      int               // process that this one must not outlive; 0 for none
+}
+
+// OptionsFromEnv reads FAULTBED_RUN_DIR, _SYSTEM, _PROFILE, _IMAGES (JSON), _EVIDENCE,
+// _REPEAT and _PARENT.
+func OptionsFromEnv() (Options, error) {
+	o := Options{
+		RunDir:      os.Getenv("FAULTBED_RUN_DIR"),
+		System:      or(os.Getenv("FAULTBED_SYSTEM"), "reference"),
+		Profile:     or(os.Getenv("FAULTBED_PROFILE"), "fast"),
+		AllEvidence: os.Getenv("FAULTBED_EVIDENCE") == "all",
+		Repeat:      1,
+	}
+	if o.RunDir == "" {
+		o.RunDir = filepath.Join("out", time.Now().UTC().Format("20060102T150405Z")+"-bare")
+	}
+	if text := os.Getenv("FAULTBED_IMAGES"); text != "" {
+		if err := json.Unmarshal([]byte(text), &o.Images); err != nil {
+			return o, fmt.Errorf("FAULTBED_IMAGES: %w", err)
+		}
+	}
+	for name, into := range map[string]*int{"FAULTBED_REPEAT": &o.Repeat, "FAULTBED_PARENT": &o.Parent} {
+		if text := os.Getenv(name); text != "" {
+			n, err := strconv.Atoi(text)
+			if err != nil {
+				return o, fmt.Errorf("%s: %w", name, err)
+			}
+			*into = n
+		}
+	}
+	return o, nil
+}
+
+func or(value, otherwise string) string {
+	if value == "" {
+		return otherwise
+	}
+	return value
+}

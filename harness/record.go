@@ -1,0 +1,57 @@
+package harness
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/faultbed/faultbed/harness/history"
+	"github.com/faultbed/faultbed/harness/judge"
+)
+
+// Outcome is how the suite saw a spec end.
+type Outcome struct {
+	Name     string
+	Labels   []string
+	Location string // file:line
+	Failure  string // the first failure's message; empty if there was none
+	Broken   string // why the spec ended through no fault of the system: a panic, an interrupt
+	Took     time.Duration
+}
+
+// Conclude judges a scenario that has ended and writes its record, from which run.json
+// is made. It returns the record.
+func (s *Session) Conclude(o Outcome) (history.Scenario, error) {
+	s.mu.Lock()
+	var h history.History
+	if s.finished != nil {
+		h = *s.finished
+	}
+	s.finished = nil
+	s.mu.Unlock()
+	if o.Failure != "" {
+		h.Failure = o.Failure
+	}
+	if o.Broken != "" {
+		h.Trouble = append(h.Trouble, o.Broken)
+	}
+	record := history.Scenario{
+		Name: o.Name, Labels: o.Labels, Location: o.Location, Repeat: s.Repeat,
+		WallMS: o.Took.Milliseconds(), History: h,
+	}
+	record.Verdict, record.Reason = judge.Verdict(h)
+	if dir := s.EvidenceDir(o.Name); isDir(filepath.Join(s.RunDir, dir)) {
+		record.Evidence = dir
+	}
+	dir := filepath.Join(s.RunDir, "records")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return record, fmt.Errorf("record %s: %w", o.Name, err)
+	}
+	return record, history.Write(filepath.Join(dir, fmt.Sprintf("%d-%s.json", s.Repeat, Slug(o.Name))), record)
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}

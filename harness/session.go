@@ -1,0 +1,214 @@
+package harness
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/faultbed/faultbed/harness/agent"
+	"github.com/faultbed/faultbed/harness/cluster"
+	"github.com/faultbed/faultbed/harness/history"
+	"github.com/faultbed/faultbed/harness/system"
+	"github.com/faultbed/faultbed/harness/system/reference"
+)
+
+// Session is what the beds of one run share: an engine, the images, a system under
+// test, and faultd with its lease. Processes of one run share a session: the first
+// opens it, the others attach to it.
+type Session struct {
+	Options
+	ID     string
+	Engine *cluster.Engine
+	System system.System
+	Agent  *agent.Client
+
+	faultd   *cluster.Node // of the process that opened the session
+	stop     context.CancelFunc
+	leaseEnd chan error
+
+	mu       sync.Mutex
+	beds     int
+	lost     error // why the lease ended before its time
+	finished *history.History
+}
+
+// Handoff is what another process needs to attach to a session.
+type Handoff struct {
+	ID, Address, Token string
+	Images             map[string]string
+}
+
+// faultdPort is where faultd serves inside its container.
+const faultdPort = "50051/tcp"
+
+// faultdCaps are faultd's capabilities, each with its reason.
+var faultdCaps = []string{
+	"NET_ADMIN",  // rules, offloads, MTU in a node's network namespace
+	"SYS_ADMIN",  // setns(2) into it
+	"SYS_PTRACE", // open /proc/<pid>/ns and /proc/<pid>/root of a process that is not its child
+	"NET_RAW",    // reserved for captures
+}
+
+// Open starts a session: it builds what images are missing and starts faultd, which
+// removes all that the session started once nobody renews its lease any more.
+// progress gets a line for whatever takes long.
+func Open(ctx context.Context, o Options, progress func(string)) (*Session, Handoff, error) {
+	engine, err := cluster.Connect(ctx)
+	if err != nil {
+		return nil, Handoff{}, err
+	}
+	if len(o.Images) == 0 {
+		if o.Images, err = engine.BuildImages(ctx, progress); err != nil {
+			return nil, Handoff{}, err
+		}
+	}
+	handoff := Handoff{ID: "fb-" + randomHex(4), Token: randomHex(16), Images: o.Images}
+	ctx, cancel := context.WithTimeout(ctx, SessionStart)
+	defer cancel()
+	faultd, err := engine.Run(ctx, cluster.Spec{
+		Name: handoff.ID + "-faultd", Host: "faultd", Image: o.Images["faultd"],
+		Env: map[string]string{
+			"FAULTBED_SESSION": handoff.ID, "FAULTBED_TOKEN": handoff.Token, "FAULTBED_LEASE": Lease.String(),
+		},
+		Labels:  map[string]string{cluster.LabelSession: handoff.ID, cluster.LabelRole: cluster.RoleFaultd},
+		Publish: []string{faultdPort},
+		HostPID: true, Caps: faultdCaps, Socket: "/var/run/docker.sock",
+	})
+	if err == nil {
+		handoff.Address, err = faultd.Endpoint(ctx, faultdPort)
+	}
+	var s *Session
+	if err == nil {
+		s, err = Attach(ctx, o, handoff)
+	}
+	if err != nil {
+		return nil, handoff, errors.Join(fmt.Errorf("start session: %w", err), removeFaultd(engine, faultd))
+	}
+	s.faultd = faultd
+	lease, stop := context.WithCancel(context.Background())
+	s.stop, s.leaseEnd = stop, make(chan error, 1)
+	go func() {
+		err := s.Agent.KeepLease(lease)
+		if err != nil {
+			s.lose(fmt.Errorf("faultd is gone: %w", err))
+		}
+		s.leaseEnd <- err
+	}()
+	return s, handoff, nil
+}
+
+// Attach joins a session that another process has opened.
+func Attach(ctx context.Context, o Options, h Handoff) (*Session, error) {
+	engine, err := cluster.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o.Images = h.Images
+	under, err := systemOf(o)
+	if err != nil {
+		return nil, err
+	}
+	client, err := agent.Dial(ctx, h.Address, h.Token)
+	if err != nil {
+		return nil, err
+	}
+	return &Session{Options: o, ID: h.ID, Engine: engine, System: under, Agent: client}, nil
+}
+
+func systemOf(o Options) (system.System, error) {
+	if o.System != "reference" {
+		return nil, fmt.Errorf("unknown system %q: known is reference", o.System)
+	}
+	return reference.New(o.Images, o.Profile)
+}
+
+// Close ends the session. The process that opened it also removes faultd, after it
+// has made sure that nothing of the session is left; what was left is an error.
+func (s *Session) Close(ctx context.Context) error {
+	if s.faultd == nil {
+		return errors.Join(s.Agent.Close(), s.Engine.Close())
+	}
+	var errs []error
+	left, err := s.leftovers(ctx)
+	errs = append(errs, err)
+	for _, l := range left {
+		errs = append(errs, fmt.Errorf("%s %s was left behind", l.Kind, l.Name))
+	}
+	errs = append(errs, s.Engine.Remove(ctx, left))
+	s.stop()
+	<-s.leaseEnd
+	errs = append(errs, removeFaultd(s.Engine, s.faultd), s.lostBecause())
+	// Faultd is gone on purpose: its connection has nothing more to say.
+	return errors.Join(append(errs, s.Agent.Close(), s.Engine.Close())...)
+}
+
+// leftovers are the objects of this session other than faultd.
+func (s *Session) leftovers(ctx context.Context) ([]cluster.Leftover, error) {
+	all, err := s.Engine.Leftovers(ctx)
+	var ours []cluster.Leftover
+	for _, l := range all {
+		if l.Session == s.ID && l.ID != s.faultd.ID {
+			ours = append(ours, l)
+		}
+	}
+	return ours, err
+}
+
+func removeFaultd(engine *cluster.Engine, faultd *cluster.Node) error {
+	if faultd == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), BedStop)
+	defer cancel()
+	return engine.RemoveNode(ctx, faultd.ID)
+}
+
+func (s *Session) lose(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lost = err
+}
+
+func (s *Session) lostBecause() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lost
+}
+
+// nextBed returns a name for a bed that no other bed of the run has.
+func (s *Session) nextBed() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.beds++
+	return s.ID + "-" + strconv.FormatInt(time.Now().UnixMilli()%1_000_000, 36) + "-" + strconv.Itoa(s.beds)
+}
+
+// Write is the handoff as text.
+func (h Handoff) Write() []byte {
+	text, err := json.Marshal(h)
+	if err != nil {
+		panic(err) // strings and a map of strings
+	}
+	return text
+}
+
+// ReadHandoff is the reverse of Write.
+func ReadHandoff(text []byte) (Handoff, error) {
+	var h Handoff
+	if err := json.Unmarshal(text, &h); err != nil {
+		return h, fmt.Errorf("read handoff: %w", err)
+	}
+	return h, nil
+}
+
+func randomHex(bytes int) string {
+	b := make([]byte, bytes)
+	rand.Read(b) //nolint:errcheck // never fails, see crypto/rand
+	return hex.EncodeToString(b)
+}

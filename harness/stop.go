@@ -1,0 +1,150 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/faultbed/faultbed/harness/agent"
+	"github.com/faultbed/faultbed/harness/history"
+)
+
+// stop puts the bed away: it ends downloads, heals what is still in force, closes the
+// books, audits the namespaces, keeps evidence if the verdict asks for it, and removes
+// every container and the network. It runs however the scenario ended.
+func (b *Bed) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), BedStop)
+	defer cancel()
+	b.endDownloads()
+	for _, i := range slices.Backward(b.injections) {
+		// An error is in the injection's record, where the judge finds it.
+		_ = i.injection.Heal(ctx) //nolint:errcheck // see above
+	}
+	b.trouble(b.closeBooks(ctx))
+	b.audit(ctx)
+	b.mu.Lock()
+	if b.tb.Failed() && b.history.Failure == "" {
+		b.history.Failure = "the spec failed" // its report has the words
+	}
+	b.mu.Unlock()
+	if lost := b.session.lostBecause(); lost != nil {
+		b.trouble(lost)
+	}
+	if verdict, _ := b.verdict(); verdict != history.Pass || b.session.AllEvidence {
+		if err := b.keepEvidence(ctx); err != nil {
+			b.tb.Logf("keep evidence: %v", err)
+		}
+	}
+	b.trouble(b.remove(ctx))
+	h := b.History()
+	if r, ok := b.tb.(*recordingTB); ok {
+		r.history = &h
+		return
+	}
+	b.session.mu.Lock()
+	defer b.session.mu.Unlock()
+	b.session.finished = &h
+}
+
+// trouble notes what went wrong in the harness; nil is nothing.
+func (b *Bed) trouble(err error) {
+	if err == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.history.Trouble = append(b.history.Trouble, err.Error())
+}
+
+func (b *Bed) endDownloads() {
+	b.mu.Lock()
+	running := slices.Clone(b.downloads)
+	b.mu.Unlock()
+	for _, d := range running {
+		d.cancel()
+		<-d.done
+	}
+}
+
+// closeBooks reads the ledger and the bypass counters for the last time.
+func (b *Bed) closeBooks(ctx context.Context) error {
+	if b.streams == nil {
+		return nil // the bed never came up
+	}
+	book, err := b.Ledger(ctx)
+	if err != nil {
+		return fmt.Errorf("close the ledger: %w", err)
+	}
+	bypass := map[string]int{}
+	for name, n := range b.nodes {
+		if n.container == nil || n.spec.Role == "origin" {
+			continue
+		}
+		packets, err := b.session.Agent.Bypass(ctx, n.container.ID)
+		if errors.Is(err, agent.ErrNodeGone) {
+			continue // killed; what it did before is gone with its namespace
+		}
+		if err != nil {
+			return fmt.Errorf("bypass counter of %s: %w", name, err)
+		}
+		bypass[name] = int(packets) //nolint:gosec // a count of connections
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.history.Ledger, b.history.Bypass = book, bypass
+	return nil
+}
+
+// audit compares the namespaces of all nodes with what they were when the bed was
+// ready: after healing no rule, MTU, offload or limit may differ.
+func (b *Bed) audit(ctx context.Context) {
+	if b.facts == nil {
+		return
+	}
+	now, err := b.readFacts(ctx)
+	if err != nil {
+		b.trouble(fmt.Errorf("audit: %w", err))
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(b.facts)) {
+		was, is := b.facts[name], now[name]
+		for what, pair := range map[string][2]any{
+			"tables":   {was.Tables, is.Tables},
+			"MTU":      {was.MTU, is.MTU},
+			"offloads": {was.Offloads, is.Offloads},
+			"nofile":   {was.Soft, is.Soft},
+		} {
+			if before, after := fmt.Sprint(pair[0]), fmt.Sprint(pair[1]); before != after {
+				b.history.Residue = append(b.history.Residue, fmt.Sprintf("%s of %s: %s, was %s", what, name, after, before))
+			}
+		}
+	}
+}
+
+// remove takes away all containers, then the network.
+func (b *Bed) remove(ctx context.Context) error {
+	var ids []string
+	for _, n := range b.nodes {
+		if n.container != nil {
+			ids = append(ids, n.container.ID)
+		}
+	}
+	if b.proxy != nil {
+		ids = append(ids, b.proxy.ID)
+	}
+	var all errgroup.Group
+	for _, id := range ids {
+		all.Go(func() error { return b.session.Engine.RemoveNode(ctx, id) })
+	}
+	err := all.Wait()
+	if b.network.ID != "" {
+		err = errors.Join(err, b.session.Engine.RemoveNetwork(ctx, b.network))
+	}
+	return err
+}

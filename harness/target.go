@@ -1,0 +1,119 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/faultbed/faultbed/harness/agent"
+	"github.com/faultbed/faultbed/harness/fault"
+	"github.com/faultbed/faultbed/harness/history"
+	"github.com/faultbed/faultbed/harness/system"
+)
+
+// Bed is the fault.Target of its scenarios.
+var _ fault.Target = (*Bed)(nil)
+
+// Edges implements fault.Target.
+func (b *Bed) Edges() []fault.Edge { return b.edges }
+
+// Listener implements fault.Target.
+func (b *Bed) Listener(e fault.Edge) (string, uint16) { return b.proxy.ID, b.ports[e] }
+
+// Destination implements fault.Target.
+func (b *Bed) Destination(e fault.Edge) netip.AddrPort {
+	return netip.AddrPortFrom(b.nodes[e.Server].address, uint16(e.Port)) //nolint:gosec // a port
+}
+
+// Container implements fault.Target.
+func (b *Bed) Container(name string) string { return b.nodes[name].container.ID }
+
+// Kernel implements fault.Target.
+func (b *Bed) Kernel() fault.Kernel { return b.session.Agent }
+
+// Streams implements fault.Target.
+func (b *Bed) Streams() fault.Streams { return b.streams }
+
+// Processes implements fault.Target.
+func (b *Bed) Processes() fault.Processes { return processes{b} }
+
+// Look implements fault.Target.
+func (b *Bed) Look(ctx context.Context, looks []fault.Look) ([]history.Reading, error) {
+	if len(looks) == 0 {
+		return nil, nil
+	}
+	probes := make([]agent.Probe, len(looks))
+	for i, l := range looks {
+		probes[i] = b.probe(l)
+	}
+	results, err := b.session.Agent.Probe(ctx, probes)
+	if err != nil {
+		return nil, err
+	}
+	readings := make([]history.Reading, len(results))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i, r := range results {
+		readings[i] = history.Reading{
+			Link: looks[i].Edge.String(), Outcome: r.Outcome, Bytes: r.Bytes, Detail: r.Detail,
+			RTTMS: float64(r.FirstByte.Microseconds()) / 1000, TotalMS: float64(r.Total.Microseconds()) / 1000,
+		}
+		b.probed[looks[i].Edge] += r.Bytes
+	}
+	return readings, nil
+}
+
+// probe asks what a port can answer: a port without a long answer gives its short one.
+func (b *Bed) probe(l fault.Look) agent.Probe {
+	port := b.portOf(l.Edge)
+	p := agent.Probe{
+		Node: b.Container(l.Edge.Client), Target: b.Destination(l.Edge),
+		Protocol: port.Protocol, Path: port.Health, Pad: l.Ask.Pad, Timeout: l.Timeout,
+	}
+	switch {
+	case l.Ask.Bulk == 0:
+	case port.Protocol == "grpc":
+		p.Bulk = true
+	case port.Bulk != "":
+		p.Bulk, p.Path = true, fmt.Sprintf(port.Bulk, l.Ask.Bulk)
+	}
+	return p
+}
+
+func (b *Bed) portOf(e fault.Edge) system.Port {
+	for _, p := range b.session.System.Ports(b.nodes[e.Server].spec.Role) {
+		if p.Number == e.Port {
+			return p
+		}
+	}
+	return system.Port{Number: e.Port, Protocol: "tcp"}
+}
+
+// processes is the life of a bed's containers, by node name.
+type processes struct{ bed *Bed }
+
+func (p processes) Pause(ctx context.Context, name string) error {
+	return p.bed.session.Engine.Pause(ctx, p.bed.Container(name))
+}
+
+func (p processes) Unpause(ctx context.Context, name string) error {
+	return p.bed.session.Engine.Unpause(ctx, p.bed.Container(name))
+}
+
+func (p processes) Kill(ctx context.Context, name string) error {
+	return p.bed.session.Engine.Kill(ctx, p.bed.Container(name))
+}
+
+// Start starts a killed node: its new network namespace is steered before its gate opens.
+func (p processes) Start(ctx context.Context, name string) error {
+	if err := p.bed.session.Engine.Start(ctx, p.bed.Container(name)); err != nil {
+		return err
+	}
+	if err := p.bed.steer(ctx, name); err != nil {
+		return err
+	}
+	if err := p.bed.session.Agent.OpenGate(ctx, p.bed.Container(name)); err != nil {
+		return fmt.Errorf("open the gate of %s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,25 @@
+package harness
+
+import "time"
+
+// Deadlines of the harness itself. None of them bounds the system under test: those
+// follow from its own timers, see Bed.Bounds. They only have to be long enough for
+// a busy machine with two cores, and short enough to end a run that hangs.
+const (
+	// SessionStart bounds the start of faultd.
+	SessionStart = 60 * time.Second
+	// BedStart bounds the start of all containers of a bed with their steering.
+	BedStart = 90 * time.Second
+	// BedStop bounds healing, evidence and removal at the end of a scenario.
+	BedStop = 90 * time.Second
+	// Spec bounds a whole scenario.
+	Spec = 4 * time.Minute
+	// Observation bounds one look at a node or a ledger.
+	Observation = 5 * time.Second
+	// Poll is the pace of every wait for an observable.
+	Poll = 100 * time.Millisecond
+	// Lease is how long faultd waits for a sign of life from the harness.
+	Lease = 6 * time.Second
+	// gatePoll is the pace at which a control API is asked whether it is up.
+	gatePoll = 20 * time.Millisecond
+)

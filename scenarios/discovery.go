@@ -1,0 +1,55 @@
+package scenarios
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/faultbed/faultbed/fixtures"
+	"github.com/faultbed/faultbed/harness"
+	"github.com/faultbed/faultbed/harness/judge"
+	"github.com/faultbed/faultbed/harness/topology"
+)
+
+// A peer that can reach its supernode joins, and everybody knows everybody.
+var _ = Describe("Discovery", discovery, func() {
+	It("lets every peer know every other", smoke, func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		all := append(topology.Names(bed.Seeds()), topology.Names(bed.Peers())...)
+
+		By("counting on the supernode")
+		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Ready).Should(ConsistOf(all))
+
+		By("asking each peer whom it knows")
+		for _, peer := range append(bed.Seeds(), bed.Peers()...) {
+			Eventually(ctx, bed.Known(peer)).WithTimeout(bed.Bounds().Notice).Should(ConsistOf(without(all, peer.Name)))
+		}
+	}, SpecTimeout(harness.Spec))
+
+	It("brings a file to every peer, from the origin about once", smoke, func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		file := fixtures.Layer16M
+
+		By("downloading on all peers at the same moment")
+		var downloads []*harness.Download
+		for _, peer := range bed.Peers() {
+			downloads = append(downloads, bed.Download(ctx, peer, file))
+		}
+		for _, d := range downloads {
+			Expect(d.Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+		}
+
+		By("reading in the ledger what the origin served")
+		Expect(bed.Served(bed.Origin())(ctx)).To(BeNumerically("~", file.Size, file.Size/10))
+	}, SpecTimeout(harness.Spec))
+})
+
+// without returns names less one.
+func without(names []string, name string) []string {
+	var rest []string
+	for _, n := range names {
+		if n != name {
+			rest = append(rest, n)
+		}
+	}
+	return rest
+}

@@ -1,0 +1,20 @@
+// Package scenarios holds the suite: one promise of the swarm per spec, told in
+// ordinary Ginkgo. README.md beside this file says how to write one.
+package scenarios
+
+import . "github.com/onsi/ginkgo/v2"
+
+// The families. Every scenario has exactly one; the summary counts by them.
+var (
+	discovery    = Label("family:discovery")
+	blockedPorts = Label("family:blocked-ports")
+	seeds        = Label("family:seeds")
+	mtu          = Label("family:mtu")
+	versions     = Label("family:versions")
+	descriptors  = Label("family:descriptors")
+	retry        = Label("family:retry")
+	canary       = Label("family:canary")
+)
+
+// smoke marks what `make test` runs: one promise of each family, and the canaries.
+var smoke = Label("smoke")
