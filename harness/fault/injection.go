@@ -308,14 +308,17 @@ func (i *Injection) Heal(ctx context.Context) error {
 			i.mu.Unlock()
 		}
 	}
-	if err := errors.Join(held, i.undo(ctx)); err != nil {
-		return i.failed(fmt.Errorf("heal %s on %s: %w", i.fault.Kind(), i.fault.Target(), err))
+	if err := i.undo(ctx); err != nil {
+		return i.failed(fmt.Errorf("heal %s on %s: %w", i.fault.Kind(), i.fault.Target(), errors.Join(held, err)))
 	}
 	i.book.leave(i.Record().ID)
 	at := i.clock()
 	i.mu.Lock()
 	i.state, i.record.HealedMS = healed, &at
 	i.mu.Unlock()
+	if held != nil { // undone by now, but it was not the fault that was asked for
+		return i.failed(fmt.Errorf("hold %s on %s: %w", i.fault.Kind(), i.fault.Target(), held))
+	}
 	if was != active || !i.Record().Receipt.Bites {
 		return nil
 	}
@@ -388,28 +391,28 @@ func within(looks []Look, timeout time.Duration) []Look {
 	return timed
 }
 
-// unfaulted picks control links, those that share a client or a server with a faulted
-// one first: what hits them too is more than the fault that was asked for.
+// unfaulted picks control links: one that shares its client with a faulted link and
+// one that shares its server, as far as there are any. What hits these too is more
+// than the fault that was asked for.
 func (i *Injection) unfaulted() []Edge {
-	affected, near := map[Edge]bool{}, map[string]bool{}
+	affected, clients, servers := map[Edge]bool{}, map[string]bool{}, map[string]bool{}
 	for _, e := range i.plan.Affected {
-		affected[e], near[e.Client], near[e.Server] = true, true, true
+		affected[e], clients[e.Client], servers[e.Server] = true, true, true
 	}
-	var kin, others []Edge
+	var byClient, byServer, others []Edge
 	for _, e := range i.target.Edges() {
 		switch {
 		case affected[e]:
-		case near[e.Client] || near[e.Server]:
-			kin = append(kin, e)
+		case clients[e.Client]:
+			byClient = append(byClient, e)
+		case servers[e.Server]:
+			byServer = append(byServer, e)
 		default:
 			others = append(others, e)
 		}
 	}
-	controls := sample(kin, controlAtMost)
-	if len(controls) < controlAtMost {
-		controls = append(controls, sample(others, controlAtMost-len(controls))...)
-	}
-	return controls
+	controls := append(sample(byClient, controlAtMost/2), sample(byServer, controlAtMost/2)...)
+	return append(controls, sample(others, controlAtMost-len(controls))...)
 }
 
 // sample picks at most n edges, evenly spread.
