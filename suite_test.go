@@ -4,7 +4,6 @@
 package faultbed_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"testing"
@@ -64,7 +63,7 @@ var _ = SynchronizedAfterSuite(func(ctx SpecContext) {
 	}
 }, NodeTimeout(2*time.Minute))
 
-var _ = ReportAfterEach(func(_ context.Context, report SpecReport) {
+var _ = ReportAfterEach(func(_ SpecContext, report SpecReport) {
 	if session == nil || report.State.Is(types.SpecStateSkipped|types.SpecStatePending) {
 		return
 	}
