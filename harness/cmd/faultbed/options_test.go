@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/faultbed/faultbed/harness/report"
+)
+
+// noEngine points the command at an engine that is not there: what is refused with 64
+// in spite of it was refused before anybody asked for one.
+func noEngine(t *testing.T) {
+	t.Helper()
+	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(t.TempDir(), "none.sock"))
+}
+
+func TestBadInputIsOneLineAndNothingStarts(t *testing.T) {
+	noEngine(t)
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"run", "--procs", "zero"}, `procs "zero" is no count`},
+		{[]string{"run", "--procs", "0"}, `procs "0" is no count`},
+		{[]string{"run", "--procs", "-2"}, `procs "-2" is no count`},
+		{[]string{"run", "--repeat", "-1"}, `repeat "-1" is no count`},
+		{[]string{"run", "--seed", "1.5"}, `seed "1.5" is no whole number`},
+		{[]string{"run", "--focus", "("}, `focus "(" is no regular expression`},
+		{[]string{"run", "--labels", "a &&"}, `labels "a &&" is no label filter: Unexpected EOF.`},
+		{[]string{"run", "--profile", "slow"}, "choose fast or production"},
+		{[]string{"run", "--system", "dragonfly"}, "system dragonfly: not there yet"},
+		{[]string{"run", "--system", "kraken"}, "choose reference or dragonfly"},
+		{[]string{"run", "--evidence", "some"}, "choose failed or all"},
+		{[]string{"run", "--out", "options_test.go"}, "is not a folder"},
+		{[]string{"run", "--procs", "x", "--seed", "x"}, "procs"},
+		{[]string{"run", "scenarios/ports.go"}, "unknown argument"},
+		{[]string{"run", "--nosuch"}, "unknown flag: --nosuch"},
+		{[]string{"list", "--labels", "("}, "is no label filter"},
+		{[]string{"clean", "--older-than", "-1h"}, "is no age"},
+		{[]string{"judge"}, "wants one run's folder"},
+		{[]string{"judge", "nowhere"}, "no such file"},
+		{[]string{"dance"}, `unknown argument "dance"`},
+	} {
+		var stdout, stderr bytes.Buffer
+		status := execute(t.Context(), c.args, &stdout, &stderr)
+		said := stderr.String()
+		if status != report.ExitUsage || !strings.HasPrefix(said, "faultbed: ") || !strings.Contains(said, c.want) || strings.Count(said, "\n") != 1 {
+			t.Errorf("%v: status %d, said %q, want 64 and one line with %q", c.args, status, said, c.want)
+		}
+		if stdout.Len() > 0 {
+			t.Errorf("%v: printed %q", c.args, &stdout)
+		}
+	}
+}
+
+func TestWithoutAnEngineIsInfra(t *testing.T) {
+	old := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Api-Version", "1.30")
+	}))
+	defer old.Close()
+	for host, want := range map[string]string{
+		"unix://" + filepath.Join(t.TempDir(), "none.sock"): "none answers: start it",
+		"tcp://" + old.Listener.Addr().String():             "container engine too old",
+	} {
+		t.Setenv("DOCKER_HOST", host)
+		for _, command := range []string{"run", "doctor", "images", "clean"} {
+			var stdout, stderr bytes.Buffer
+			status := execute(t.Context(), []string{command}, &stdout, &stderr)
+			if said := stderr.String(); status != report.ExitInfra || !strings.Contains(said, want) || strings.Count(said, "\n") != 1 {
+				t.Errorf("%s on %s: status %d, said %q, want 3 and one line with %q", command, host, status, said, want)
+			}
+		}
+	}
+}
+
+func TestSeedIsKeptOrMade(t *testing.T) {
+	o, err := words{system: "reference", profile: "fast", evidence: "failed", seed: "-7", repeat: "3"}.parse(t.TempDir())
+	if err != nil || o.seedOf(1) != -7 || o.seedOf(3) != -5 {
+		t.Errorf("seeds of rounds 1 and 3 are %d and %d, %v", o.seedOf(1), o.seedOf(3), err)
+	}
+	a, _ := seedFrom("")
+	b, _ := seedFrom("")
+	c, _ := seedFrom("")
+	if a == b && b == c {
+		t.Errorf("three runs without a seed all got %d", a)
+	}
+}
+
+func TestLabelsInFindsEveryLabel(t *testing.T) {
+	for filter, want := range map[string][]string{
+		"":                              nil,
+		"smoke":                         {"smoke"},
+		"a && (b || !family:mtu), c d":  {"a", "b", "family:mtu", "c d"},
+		"/fault:.*/ && a":               {"a"},
+		"fault: containsAny {drop,mtu}": {"fault:drop", "fault:mtu"},
+		"fault: consistsOf drop || b":   {"fault:drop", "b"},
+		"fault: isEmpty && b":           {"b"},
+	} {
+		got := labelsIn(filter)
+		if slices.Sort(got); !slices.Equal(got, sorted(want)) {
+			t.Errorf("%q: labels %q, want %q", filter, got, want)
+		}
+	}
+}
+
+func sorted(words []string) []string {
+	words = slices.Clone(words)
+	slices.Sort(words)
+	return words
+}
+
+func TestUnknownLabelIsNamedWithTheKnown(t *testing.T) {
+	specs := []spec{{labels: []string{"smoke", "family:mtu"}}, {labels: []string{"family:ports"}}}
+	if err := checkLabels("Smoke && !family:MTU && /nosuch/", specs); err != nil {
+		t.Errorf("known labels are refused: %v", err)
+	}
+	err := checkLabels("smoke || family:mut", specs)
+	if err == nil || !strings.Contains(err.Error(), `"family:mut"`) || !strings.Contains(err.Error(), "family:mtu, family:ports, smoke") {
+		t.Errorf("an unknown label ends in %v", err)
+	}
+}
