@@ -104,14 +104,12 @@ type Count struct {
 // Descriptors is the state of the file descriptors of a container's main
 // process.
 type Descriptors struct {
-	// Numbers are the open descriptors, in ascending order.
+	// Numbers are the open descriptors, in ascending order. The limit is one on
+	// numbers, not on how many are open: under a soft limit of the lowest number
+	// that is free not one more can be opened.
 	Numbers []uint64
 	// Open is how many are open; Soft and Hard are RLIMIT_NOFILE.
 	Open, Soft, Hard uint64
-	// LowestFree is the lowest number that is free. The limit is one on
-	// numbers, not on how many are open: with a soft limit of LowestFree not one
-	// more can be opened, with Open some may if the numbers have gaps.
-	LowestFree uint64
 }
 
 // Outcomes of a probe.

@@ -30,10 +30,10 @@ func (c *Client) SetMTU(ctx context.Context, node string, mtu int) (previous int
 func (c *Client) Descriptors(ctx context.Context, node string) (Descriptors, error) {
 	answer, err := c.agent.Descriptors(ctx, &agentpb.DescriptorsRequest{Node: node})
 	return Descriptors{
-		Open:       answer.GetOpen(),
-		Soft:       answer.GetSoft(),
-		Hard:       answer.GetHard(),
-		LowestFree: answer.GetLowestFree(),
+		Numbers: answer.GetNumbers(),
+		Open:    answer.GetOpen(),
+		Soft:    answer.GetSoft(),
+		Hard:    answer.GetHard(),
 	}, translate(err)
 }
 

@@ -9,17 +9,18 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
 )
 
-// Descriptors is the state of the main process's file descriptors: how many
-// are open, the lowest number that is free, and RLIMIT_NOFILE. That limit is one
-// on numbers, not on how many are open: a soft limit of LowestFree is the
-// highest under which not one more can be opened.
+// Descriptors is the state of the main process's file descriptors: the numbers
+// of those that are open, ascending, and RLIMIT_NOFILE. That limit is one on
+// numbers, not on how many are open.
 type Descriptors struct {
-	Open, LowestFree, Soft, Hard uint64
+	Numbers    []uint64
+	Soft, Hard uint64
 }
 
 // Descriptors reads the state of the main process's file descriptors.
@@ -30,26 +31,22 @@ func (n *Namespace) Descriptors() (Descriptors, error) {
 		if err != nil {
 			return err
 		}
+		for _, entry := range open {
+			number, err := strconv.ParseUint(entry.Name(), 10, 64)
+			if err != nil {
+				return fmt.Errorf("descriptor %q: %w", entry.Name(), err)
+			}
+			state.Numbers = append(state.Numbers, number)
+		}
+		slices.Sort(state.Numbers)
 		var limit unix.Rlimit
 		if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &limit); err != nil {
 			return fmt.Errorf("prlimit: %w", err)
 		}
-		state = Descriptors{Open: uint64(len(open)), LowestFree: lowestFree(open), Soft: limit.Cur, Hard: limit.Max}
+		state.Soft, state.Hard = limit.Cur, limit.Max
 		return nil
 	})
 	return state, err
-}
-
-func lowestFree(open []os.DirEntry) uint64 {
-	taken := make(map[string]bool, len(open))
-	for _, entry := range open {
-		taken[entry.Name()] = true
-	}
-	var number uint64
-	for taken[strconv.FormatUint(number, 10)] {
-		number++
-	}
-	return number
 }
 
 // LimitDescriptors sets the main process's soft limit and says what it was. The

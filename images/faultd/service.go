@@ -119,7 +119,8 @@ func (s *service) Descriptors(ctx context.Context, request *agentpb.DescriptorsR
 	answer := &agentpb.DescriptorsResponse{}
 	err := s.on(ctx, request.GetNode(), func(n *kernel.Namespace) error {
 		state, err := n.Descriptors()
-		answer.Open, answer.Soft, answer.Hard, answer.LowestFree = state.Open, state.Soft, state.Hard, state.LowestFree
+		answer.Numbers, answer.Open = state.Numbers, uint64(len(state.Numbers))
+		answer.Soft, answer.Hard = state.Soft, state.Hard
 		return err
 	})
 	return answer, err

@@ -1322,8 +1322,8 @@ type DescriptorsResponse struct {
 	Open  uint64                 `protobuf:"varint,1,opt,name=open,proto3" json:"open,omitempty"`
 	Soft  uint64                 `protobuf:"varint,2,opt,name=soft,proto3" json:"soft,omitempty"`
 	Hard  uint64                 `protobuf:"varint,3,opt,name=hard,proto3" json:"hard,omitempty"`
-	// The lowest number that is free.
-	LowestFree    uint64 `protobuf:"varint,4,opt,name=lowest_free,json=lowestFree,proto3" json:"lowest_free,omitempty"`
+	// The open ones, ascending.
+	Numbers       []uint64 `protobuf:"varint,4,rep,packed,name=numbers,proto3" json:"numbers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1379,11 +1379,11 @@ func (x *DescriptorsResponse) GetHard() uint64 {
 	return 0
 }
 
-func (x *DescriptorsResponse) GetLowestFree() uint64 {
+func (x *DescriptorsResponse) GetNumbers() []uint64 {
 	if x != nil {
-		return x.LowestFree
+		return x.Numbers
 	}
-	return 0
+	return nil
 }
 
 type LimitDescriptorsRequest struct {
@@ -2226,13 +2226,12 @@ const file_agent_proto_rawDesc = "" +
 	"\x0eSetMTUResponse\x12\x1a\n" +
 	"\bprevious\x18\x01 \x01(\x05R\bprevious\"(\n" +
 	"\x12DescriptorsRequest\x12\x12\n" +
-	"\x04node\x18\x01 \x01(\tR\x04node\"r\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\"k\n" +
 	"\x13DescriptorsResponse\x12\x12\n" +
 	"\x04open\x18\x01 \x01(\x04R\x04open\x12\x12\n" +
 	"\x04soft\x18\x02 \x01(\x04R\x04soft\x12\x12\n" +
-	"\x04hard\x18\x03 \x01(\x04R\x04hard\x12\x1f\n" +
-	"\vlowest_free\x18\x04 \x01(\x04R\n" +
-	"lowestFree\"A\n" +
+	"\x04hard\x18\x03 \x01(\x04R\x04hard\x12\x18\n" +
+	"\anumbers\x18\x04 \x03(\x04R\anumbers\"A\n" +
 	"\x17LimitDescriptorsRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
 	"\x04soft\x18\x02 \x01(\x04R\x04soft\"6\n" +
