@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"os"
 	"os/exec"
 	"syscall"
 	"testing"
@@ -14,12 +15,14 @@ import (
 func shell(t *testing.T, script string) *child {
 	t.Helper()
 	cmd := exec.Command("sh", "-c", script)
-	out, err := cmd.StdoutPipe()
+	out, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = out.Close() })
+	cmd.Stdout = in
 	c, err := startChild(cmd)
-	if err != nil {
+	if err := errors.Join(err, in.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
