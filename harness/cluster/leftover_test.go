@@ -91,7 +91,9 @@ func TestRemoveTakesContainersBeforeNetworks(t *testing.T) {
 	}}
 	err := connectFake(t, fake).Remove(t.Context(), []Leftover{
 		{Kind: KindNetwork, ID: "busy"},
-		{Kind: KindContainer, ID: "c1"}, {Kind: KindContainer, ID: "gone"}, {Kind: KindContainer, ID: "going"},
+		{Kind: KindContainer, ID: "c1"},
+		{Kind: KindContainer, ID: "gone"},
+		{Kind: KindContainer, ID: "going"},
 	})
 	if err != nil {
 		t.Errorf("what is gone or going is no error, and a busy network is tried again: %v", err)
@@ -107,7 +109,9 @@ func TestRemoveNamesWhatStays(t *testing.T) {
 		"n1": {status: http.StatusForbidden, times: 9, message: "pre-defined network"},
 	}}
 	err := connectFake(t, fake).Remove(t.Context(), []Leftover{
-		{Kind: KindContainer, ID: "c1", Name: "node"}, {Kind: KindNetwork, ID: "n1", Name: "bed"}, {Kind: KindContainer, ID: "c2"},
+		{Kind: KindContainer, ID: "c1", Name: "node"},
+		{Kind: KindNetwork, ID: "n1", Name: "bed"},
+		{Kind: KindContainer, ID: "c2"},
 	})
 	for _, part := range []string{"remove container node", "disk on fire", "remove network bed", "pre-defined"} {
 		if err == nil || !strings.Contains(err.Error(), part) {

@@ -47,7 +47,7 @@ func infra(err error) error { return exit{report.ExitInfra, err} }
 // execute runs the command line and returns its exit status. Whatever goes wrong is
 // said on standard error in lines that begin with "faultbed: ".
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := newRoot()
+	root := newRoot() //nolint:contextcheck // cobra hands ctx on to the commands
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

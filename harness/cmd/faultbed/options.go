@@ -75,7 +75,7 @@ func (w words) parse(root string) (options, error) {
 // first is the first of joined errors: one line says one thing to do.
 func first(err error) error {
 	for {
-		joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // looks at what Join made
+		joined, ok := err.(interface{ Unwrap() []error })
 		if !ok {
 			return err
 		}
