@@ -169,6 +169,7 @@ func (c *conductor) land(r result) {
 		p.notBefore = time.Now().Add(c.d.cfg.Profile.RetryInitial)
 		return
 	}
+	c.d.http.CloseIdleConnections() // none of them may be a dead one
 	p.failures++
 	p.notBefore = time.Now().Add(p.wait.NextBackOff())
 	c.d.reporter.Failed(diag.Piece, pieceAddr(p.host), p.host.GetIp(), p.failures, r.err)
@@ -212,6 +213,7 @@ func (c *conductor) landSource(err error) {
 	if c.ctx.Err() != nil {
 		return
 	}
+	c.d.http.CloseIdleConnections()
 	c.sourceFail++
 	c.sourceAt = time.Now().Add(c.sourceWait.NextBackOff())
 	limit := originAttempts

@@ -103,7 +103,7 @@ func New(cfg Config) (d *Daemon, err error) {
 		return nil, fmt.Errorf("make the store: %w", err)
 	}
 	for name, addr := range map[string]string{"grpc": cfg.GRPC, "proxy": cfg.Proxy, "pieces": cfg.Pieces, "status": cfg.Status} {
-		l, err := diag.Listen(addr, name == "status", d.reporter)
+		l, err := diag.Listen("tcp", addr, name == "status", d.reporter)
 		if err != nil {
 			return nil, err
 		}
@@ -116,9 +116,9 @@ func New(cfg Config) (d *Daemon, err error) {
 		if err := os.Remove(cfg.Socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("clear the socket: %w", err)
 		}
-		l, err := net.Listen("unix", cfg.Socket)
+		l, err := diag.Listen("unix", cfg.Socket, true, d.reporter)
 		if err != nil {
-			return nil, fmt.Errorf("listen on %s: %w", cfg.Socket, err)
+			return nil, err
 		}
 		d.listeners["local"] = l
 	}

@@ -30,7 +30,7 @@ func (d *Daemon) serveProxied(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Swarm-Task", t.id)
 	w.Header().Set("X-Swarm-Peer", d.host.GetName())
 	if r.Header.Get("Range") != "" {
-		if err := t.stream(r.Context(), func([]byte) error { return nil }); err != nil {
+		if err := t.stream(r.Context(), pieceBeat(d.cfg.Profile), func([]byte) error { return nil }); err != nil {
 			http.Error(w, err.Error(), http.StatusBadGateway)
 			return
 		}
@@ -38,8 +38,8 @@ func (d *Daemon) serveProxied(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	begun := false
-	err := t.stream(r.Context(), func(data []byte) error {
-		if !begun {
+	err := t.stream(r.Context(), pieceBeat(d.cfg.Profile), func(data []byte) error {
+		if len(data) > 0 && !begun {
 			begun = true
 			w.Header().Set("Content-Length", strconv.FormatInt(t.view().meta.GetLength(), 10))
 		}

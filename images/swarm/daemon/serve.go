@@ -114,7 +114,10 @@ func (d *Daemon) Download(req *pb.DownloadRequest, stream grpc.ServerStreamingSe
 	}
 	t := d.obtain(req.GetUrl(), req.GetDigest(), false)
 	var sent int64
-	err := t.stream(stream.Context(), func(data []byte) error {
+	err := t.stream(stream.Context(), pieceBeat(d.cfg.Profile), func(data []byte) error {
+		if len(data) == 0 {
+			return stream.Send(&pb.DownloadEvent{})
+		}
 		for len(data) > 0 {
 			n := min(len(data), chunkBytes)
 			if err := stream.Send(&pb.DownloadEvent{Chunk: data[:n]}); err != nil {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/faultbed/faultbed/images/swarm/cause"
 	"github.com/faultbed/faultbed/images/swarm/pb"
@@ -217,8 +218,11 @@ func (t *task) read(i int) ([]byte, bool) {
 	return data, err == nil
 }
 
-// stream calls give with the pieces in order, each as soon as it is held.
-func (t *task) stream(ctx context.Context, give func([]byte) error) error {
+// stream calls give with the pieces in order, each as soon as it is held, and with
+// nothing as a sign of life while it waits.
+func (t *task) stream(ctx context.Context, beat time.Duration, give func([]byte) error) error {
+	ticker := time.NewTicker(beat)
+	defer ticker.Stop()
 	for next := 0; ; {
 		v := t.view()
 		if v.known && next == (piece.Layout{Length: v.meta.GetLength(), Size: v.meta.GetPieceSize()}).Count() && (v.done || v.err != nil) {
@@ -240,6 +244,10 @@ func (t *task) stream(ctx context.Context, give func([]byte) error) error {
 		}
 		select {
 		case <-v.changed:
+		case <-ticker.C:
+			if err := give(nil); err != nil {
+				return err
+			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

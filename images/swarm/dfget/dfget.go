@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/faultbed/faultbed/images/swarm"
@@ -149,17 +150,29 @@ func (g *getting) Write(p []byte) (int, error) {
 }
 
 func (g *getting) fromDaemon(ctx context.Context) error {
-	conn, err := grpc.NewClient("unix:"+g.Socket, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy())
+	conn, err := grpc.NewClient("unix:"+g.Socket,
+		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy(),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: g.Profile.DialTimeout}))
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnreachable, err)
 	}
 	defer func() { _ = conn.Close() }()
+	// A daemon that is stopped, or out of descriptors, takes the call and says nothing.
+	limit := 2 * g.Profile.StallTimeout
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silence := time.AfterFunc(limit, func() { cancel(fmt.Errorf("%w: the daemon is silent for %s", cause.ErrStalled, limit)) })
+	defer silence.Stop()
 	stream, err := pb.NewLocalClient(conn).Download(ctx, &pb.DownloadRequest{Url: g.URL, Digest: g.Digest})
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnreachable, err)
 	}
 	for {
 		event, err := stream.Recv()
+		if err != nil && errors.Is(context.Cause(ctx), cause.ErrStalled) {
+			err = context.Cause(ctx)
+		}
+		silence.Reset(limit)
 		switch {
 		case err != nil && cause.RefusalOf(err) != nil:
 			return fmt.Errorf("daemon: %s", cause.RefusalOf(err).GetReason())

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,10 +31,10 @@ type Listener struct {
 	once     sync.Once
 }
 
-// Listen opens a TCP listener. With keepReserve it holds one descriptor back, so
+// Listen opens a listener on a tcp or unix address. With keepReserve it holds one descriptor back, so
 // that one caller at a time is served even when no other descriptor is left.
-func Listen(addr string, keepReserve bool, reporter *Reporter) (*Listener, error) {
-	inner, err := net.Listen("tcp", addr)
+func Listen(network, addr string, keepReserve bool, reporter *Reporter) (*Listener, error) {
+	inner, err := net.Listen(network, addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}
@@ -76,11 +77,11 @@ func (l *Listener) Accept() (net.Conn, error) {
 
 // called says whether somebody waits to be accepted.
 func (l *Listener) called() bool {
-	tcp, ok := l.Listener.(*net.TCPListener)
+	socket, ok := l.Listener.(syscall.Conn)
 	if !ok {
 		return true
 	}
-	raw, err := tcp.SyscallConn()
+	raw, err := socket.SyscallConn()
 	if err != nil {
 		return true
 	}

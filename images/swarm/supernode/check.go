@@ -111,6 +111,7 @@ func (s *Supernode) proxyAnswers(host *pb.Host, attempt int) error {
 		return nil
 	}()
 	if err != nil && s.ctx.Err() == nil {
+		s.probe.CloseIdleConnections() // none of them may be a dead one
 		s.reporter.Failed(diag.Check, target, host.GetIp(), attempt, err)
 	}
 	return err

@@ -75,11 +75,11 @@ func New(cfg Config) (*Supernode, error) {
 	}
 	s.reporter = diag.NewReporter(s.log, !can.DiagnosticLog, s.registry)
 	s.registerMetrics()
-	if s.grpcLis, err = diag.Listen(cfg.Listen, false, s.reporter); err != nil {
+	if s.grpcLis, err = diag.Listen("tcp", cfg.Listen, false, s.reporter); err != nil {
 		stop()
 		return nil, err
 	}
-	if s.httpLis, err = diag.Listen(cfg.Metrics, true, s.reporter); err != nil {
+	if s.httpLis, err = diag.Listen("tcp", cfg.Metrics, true, s.reporter); err != nil {
 		stop()
 		return nil, errors.Join(err, s.grpcLis.Close())
 	}

@@ -18,7 +18,8 @@ type Profile struct {
 	// CheckInterval is the pace at which a supernode calls its peers back, and
 	// peers each other.
 	CheckInterval time.Duration
-	// CheckTimeout bounds one such call.
+	// CheckTimeout bounds one such call; it is longer than a connect, so that a
+	// connect that fails is told from an answer that does not come.
 	CheckTimeout time.Duration
 	// DialTimeout bounds a TCP connect with its name lookup.
 	DialTimeout time.Duration
@@ -61,7 +62,7 @@ var Fast = Profile{
 	Heartbeat:       300 * time.Millisecond,
 	Lease:           2 * time.Second,
 	CheckInterval:   500 * time.Millisecond,
-	CheckTimeout:    time.Second,
+	CheckTimeout:    1300 * time.Millisecond,
 	DialTimeout:     time.Second,
 	RPCTimeout:      1500 * time.Millisecond,
 	RegisterTimeout: 2500 * time.Millisecond,
@@ -87,7 +88,7 @@ var Production = Profile{
 	Heartbeat:       30 * time.Second,
 	Lease:           90 * time.Second,
 	CheckInterval:   10 * time.Second,
-	CheckTimeout:    2 * time.Second,
+	CheckTimeout:    3 * time.Second,
 	DialTimeout:     2 * time.Second,
 	RPCTimeout:      5 * time.Second,
 	RegisterTimeout: 8 * time.Second,
