@@ -82,7 +82,7 @@ func TestTagFollowsContent(t *testing.T) {
 		t.Error("the same content has two tags")
 	}
 	for path, text := range map[string]string{
-		filepath.Join(bin, "gate"):                     "three",
+		filepath.Join(bin, "gate"):                     "tow", // as long as before
 		filepath.Join(root, "images/peer/Dockerfile"):  peerDockerfile + "CMD []\n",
 		filepath.Join(root, "images/peer/config.json"): "{ }",
 	} {

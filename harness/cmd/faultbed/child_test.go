@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"syscall"
@@ -11,8 +12,9 @@ import (
 	"time"
 )
 
-// shell starts a script and returns once it has said that it is ready.
-func shell(t *testing.T, script string) *child {
+// shell starts a script and returns once it has said that it is ready. The pipe ends
+// when the last process that the script has started is gone.
+func shell(t *testing.T, script string) (c *child, pipe *os.File) {
 	t.Helper()
 	cmd := exec.Command("sh", "-c", script)
 	out, in, err := os.Pipe()
@@ -21,14 +23,14 @@ func shell(t *testing.T, script string) *child {
 	}
 	t.Cleanup(func() { _ = out.Close() })
 	cmd.Stdout = in
-	c, err := startChild(cmd)
+	c, err = startChild(cmd)
 	if err := errors.Join(err, in.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "ready\n" {
 		t.Fatalf("the script said %q, %v", line, err)
 	}
-	return c
+	return c, out
 }
 
 // wished is an interruption whose first wish can be uttered at once.
@@ -47,7 +49,7 @@ func exitCode(err error) int {
 }
 
 func TestInterruptedChildMayLeaveOnItsOwn(t *testing.T) {
-	c := shell(t, `trap 'exit 7' INT; sleep 600 >/dev/null & echo ready; wait`)
+	c, _ := shell(t, `trap 'exit 7' INT; sleep 600 >/dev/null & echo ready; wait`)
 	i, ask := wished(t)
 	ask()
 	if got := exitCode(c.wait(i)); got != 7 {
@@ -60,8 +62,7 @@ func TestInterruptedChildMayLeaveOnItsOwn(t *testing.T) {
 
 func TestInsistingKillsTheWholeGroup(t *testing.T) {
 	// The grandchild ignores the signal too, and holds the group.
-	c := shell(t, `trap '' INT TERM; sleep 600 & echo ready; wait; wait`)
-	group := c.process.Pid
+	c, pipe := shell(t, `trap '' INT TERM; sleep 600 & echo ready; wait; wait`)
 	i, ask := wished(t)
 	ask()
 	close(i.insisted)
@@ -70,33 +71,25 @@ func TestInsistingKillsTheWholeGroup(t *testing.T) {
 	if took := time.Since(start); took > leaveWithin/2 {
 		t.Errorf("took %s, want no patience", took)
 	}
-	awaitGone(t, group)
+	awaitGone(t, pipe)
 }
 
 func TestGroupEndsWithItsLeader(t *testing.T) {
-	c := shell(t, `sleep 600 >/dev/null 2>&1 & echo ready; exit 3`)
-	group := c.process.Pid
+	c, pipe := shell(t, `sleep 600 & echo ready; exit 3`)
 	i, _ := wished(t)
 	if got := exitCode(c.wait(i)); got != 3 {
 		t.Errorf("exit code %d, want 3", got)
 	}
-	awaitGone(t, group)
+	awaitGone(t, pipe)
 }
 
-// awaitGone waits until no process of the group runs; killed ones that nobody has
-// waited for yet may linger for a moment.
-func awaitGone(t *testing.T, group int) {
+// awaitGone waits until nobody holds the pipe any more.
+func awaitGone(t *testing.T, pipe *os.File) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	for {
-		if err := syscall.Kill(-group, 0); errors.Is(err, syscall.ESRCH) {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("group %d is still there", group)
-		case <-time.After(10 * time.Millisecond):
-		}
+	if err := pipe.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, pipe); err != nil {
+		t.Errorf("a process of the group is still there: %v", err)
 	}
 }
