@@ -1,7 +1,9 @@
 package harness
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,6 +32,35 @@ func (p Problem) String() string { return p.What + ": " + p.Fix }
 // network namespace: "yes", or the reason why not, by the name of the capability (see
 // agent.Client.Capabilities).
 type Probe func(ctx context.Context) (map[string]string, error)
+
+// ProbeKernel makes the Probe that opens a session and tries everything in the
+// network namespace of one idle node. It builds images that are missing, and says so
+// on progress.
+func ProbeKernel(progress func(line string)) Probe {
+	return func(ctx context.Context) (can map[string]string, err error) {
+		o, err := OptionsFromEnv()
+		if err != nil {
+			return nil, err
+		}
+		s, _, err := Open(ctx, o, progress)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, s.Close(context.WithoutCancel(ctx))) }()
+		// Behind its gate, which nobody opens, any node does nothing.
+		node, err := s.Engine.Run(ctx, cluster.Spec{
+			Name: s.ID + "-probed", Host: "probed", Image: s.Images["origin"],
+			Labels: map[string]string{cluster.LabelSession: s.ID, cluster.LabelRole: "origin"},
+		})
+		if node != nil {
+			defer func() { err = errors.Join(err, s.Engine.RemoveNode(context.WithoutCancel(ctx), node.ID)) }()
+		}
+		if err != nil {
+			return nil, err
+		}
+		return s.Agent.Capabilities(ctx, node.ID)
+	}
+}
 
 // Preflight looks at the machine before anything is started on it. Without a probe
 // it asks the engine only, which takes a few milliseconds; a probe starts containers.
@@ -113,6 +144,11 @@ var needed = map[string]string{
 // kernelFix says how to get what a kernel lacks.
 const kernelFix = "load the module or use a kernel that has it"
 
+// instead says what is done where a capability is missing and a run can go on.
+var instead = map[string]string{
+	"netem": "nothing to do: delay and jitter are made by toxiproxy",
+}
+
 // KernelProblems are the capabilities that the kernel lacks. Those that every bed
 // needs are fatal, asked for or not; the others take away the fault that needs them.
 func KernelProblems(can map[string]string) []Problem {
@@ -120,21 +156,16 @@ func KernelProblems(can map[string]string) []Problem {
 	for _, name := range slices.Sorted(maps.Keys(needed)) {
 		if can[name] != "yes" {
 			problems = append(problems, Problem{
-				What: fmt.Sprintf("kernel lacks %s (%s), %s", name, orUnknown(can[name]), needed[name]), Fix: kernelFix, Fatal: true,
+				What: fmt.Sprintf("kernel lacks %s (%s), %s", name, cmp.Or(can[name], "not probed"), needed[name]), Fix: kernelFix, Fatal: true,
 			})
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(can)) {
 		if needed[name] == "" && can[name] != "yes" {
-			problems = append(problems, Problem{What: fmt.Sprintf("kernel lacks %s (%s)", name, can[name]), Fix: kernelFix})
+			problems = append(problems, Problem{
+				What: fmt.Sprintf("kernel lacks %s (%s)", name, can[name]), Fix: cmp.Or(instead[name], kernelFix),
+			})
 		}
 	}
 	return problems
-}
-
-func orUnknown(reason string) string {
-	if reason == "" {
-		return "not probed"
-	}
-	return reason
 }

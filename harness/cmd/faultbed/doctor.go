@@ -16,20 +16,22 @@ import (
 	"github.com/faultbed/faultbed/harness/report"
 )
 
-func newDoctor(probes ...harness.Probe) *cobra.Command {
+func newDoctor() *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what this machine can and cannot inject, with the fix",
 		Args:  noMore,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return examine(cmd.Context(), cmd.OutOrStdout(), probes)
+			said := newScreen(cmd.ErrOrStderr())
+			probe := harness.ProbeKernel(func(line string) { said.say("%s", line) })
+			return examine(cmd.Context(), cmd.OutOrStdout(), probe)
 		},
 	}
 }
 
 // examine prints what the machine is and what stands in the way of a run. It ends in
 // INFRA when something does.
-func examine(ctx context.Context, to io.Writer, probes []harness.Probe) error {
+func examine(ctx context.Context, to io.Writer, probe harness.Probe) error {
 	engine, err := cluster.Connect(ctx)
 	if err != nil {
 		return infra(err)
@@ -49,17 +51,14 @@ func examine(ctx context.Context, to io.Writer, probes []harness.Probe) error {
 	fmt.Fprintf(out, "kernel\t%s, %s\n", info.Kernel, info.Arch)
 	fmt.Fprintf(out, "machine\t%d CPUs, %d MiB\n", info.CPUs, info.MemoryBytes>>20)
 
-	found := map[string]string{}
-	for i, probe := range probes {
-		probes[i] = func(ctx context.Context) (map[string]string, error) {
-			can, err := probe(ctx)
-			maps.Copy(found, can)
-			return can, err
-		}
-	}
-	problems := harness.Preflight(ctx, engine, probes...)
-	for _, name := range slices.Sorted(maps.Keys(found)) {
-		fmt.Fprintf(out, "%s\t%s\n", name, found[name])
+	var can map[string]string
+	problems := harness.Preflight(ctx, engine, func(ctx context.Context) (map[string]string, error) {
+		var err error
+		can, err = probe(ctx)
+		return can, err
+	})
+	for _, name := range slices.Sorted(maps.Keys(can)) {
+		fmt.Fprintf(out, "%s\t%s\n", name, can[name])
 	}
 	if err := out.Flush(); err != nil {
 		return err
