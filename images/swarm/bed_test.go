@@ -28,6 +28,7 @@ import (
 type bed struct {
 	t      *testing.T
 	net    string
+	timers timers.Profile
 	origin *origin
 	logs   *logBook
 }
@@ -36,7 +37,7 @@ var beds atomic.Int32
 
 func newBed(t *testing.T) *bed {
 	t.Helper()
-	b := &bed{t: t, net: fmt.Sprintf("127.%d.%d", 10+os.Getpid()%200, beds.Add(1)), logs: &logBook{}}
+	b := &bed{t: t, net: fmt.Sprintf("127.%d.%d", 10+os.Getpid()%200, beds.Add(1)), timers: timers.Fast, logs: &logBook{}}
 	b.origin = startOrigin(t, b.addr(250))
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -87,7 +88,7 @@ func (b *bed) supernode(at int, release string, seeds ...int) *superNode {
 	b.t.Helper()
 	cfg := supernode.Config{
 		Hostname: fmt.Sprintf("supernode-%d", at), Listen: b.addr(at) + ":8002", Metrics: b.addr(at) + ":8003",
-		Profile: timers.Fast, Release: release, Log: b.logs.log(fmt.Sprintf("supernode-%d", at)),
+		Profile: b.timers, Release: release, Log: b.logs.log(fmt.Sprintf("supernode-%d", at)),
 	}
 	for _, s := range seeds {
 		cfg.SeedPeers = append(cfg.SeedPeers, b.addr(s)+":65000")
@@ -114,7 +115,7 @@ func (b *bed) peer(at int, release string, seed bool, supernodes ...int) *peer {
 	name := fmt.Sprintf("peer-%d", at)
 	cfg := daemon.Config{
 		Hostname: name, AdvertiseIP: ip, GRPC: ip + ":65000", Proxy: ip + ":65001", Pieces: ip + ":65002", Status: ip + ":65003",
-		Socket: filepath.Join(dir, "s"), DataDir: dir, Seed: seed, Profile: timers.Fast, Release: release, Log: b.logs.log(name),
+		Socket: filepath.Join(dir, "s"), DataDir: dir, Seed: seed, Profile: b.timers, Release: release, Log: b.logs.log(name),
 	}
 	for _, s := range supernodes {
 		cfg.Supernodes = append(cfg.Supernodes, b.addr(s)+":8002")
@@ -134,7 +135,7 @@ func (b *bed) peer(at int, release string, seed bool, supernodes ...int) *peer {
 func (p *peer) get(file fixtures.File, backSource bool) dfget.Result {
 	return dfget.Get(p.b.t.Context(), dfget.Request{
 		URL: p.b.origin.url(file), Output: filepath.Join(p.dir, "out", file.Name), Digest: file.SHA256,
-		Socket: filepath.Join(p.dir, "s"), Timeout: 25 * time.Second, BackSource: backSource, Capabilities: p.can, Profile: timers.Fast,
+		Socket: filepath.Join(p.dir, "s"), Timeout: 25 * time.Second, BackSource: backSource, Capabilities: p.can, Profile: p.b.timers,
 	})
 }
 

@@ -2,6 +2,7 @@ package swarm_test
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -183,6 +184,62 @@ func TestBackupSupernodeIsUsedUntilThePreferredIsBack(t *testing.T) {
 	preferred := b.supernode(1, stable)
 	b.counts(preferred, 1, timers.Fast.RejoinWithin())
 	b.counts(backup, 0, timers.Fast.DropWithin())
+}
+
+func TestProductionTimersDeliverAsWell(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	b.timers = timers.Production
+	s := b.supernode(1, stable, 11, 12)
+	seed := b.peer(11, stable, true, 1)
+	p := b.peer(21, stable, false, 1)
+	b.counts(s, 2, timers.Production.RegisterTimeout)
+	if r := p.mustGet(fixtures.Layer4M); r.From.Seeds != fixtures.Layer4M.Size {
+		t.Errorf("not from the seed: %+v", r)
+	}
+	seed.stop()
+	b.counts(s, 1, timers.Production.RPCTimeout)
+	if r := p.mustGet(fixtures.Layer1M); r.From.Origin != fixtures.Layer1M.Size || r.Mode != "daemon" {
+		t.Errorf("without seeds: %+v", r)
+	}
+}
+
+// A node that takes calls and never answers (a stopped process, a black hole
+// behind a proxy) must be told from a live one: connecting proves nothing.
+func TestSilentSeedIsPassedOver(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	tarpit, err := net.Listen("tcp", b.addr(11)+":65000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = tarpit.Close() })
+	s := b.supernode(1, stable, 11, 12)
+	b.peer(12, stable, true, 1)
+	p := b.peer(21, stable, false, 1)
+	b.counts(s, 2, timers.Fast.RejoinWithin())
+	if r := p.mustGet(fixtures.Layer1M); r.From.Seeds != fixtures.Layer1M.Size {
+		t.Errorf("not from the second seed: %+v", r)
+	}
+	if len(b.logs.find(`"connection failed"`, `"step":"seed"`, `"cause":"timed out"`, b.addr(11)+":65000")) != 1 {
+		t.Error("the log does not tell once of the silent seed")
+	}
+}
+
+// 2.1.0 has no line for a failed connection, and its supernode no second seed.
+func TestOldReleaseFallsBackNowhere(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	s := b.supernode(1, "2.1.0", 11, 12)
+	b.peer(12, stable, true, 1)
+	p := b.peer(21, "2.1.0", false, 1)
+	b.counts(s, 2, timers.Fast.RejoinWithin())
+	if r := p.mustGet(fixtures.Layer1M); r.From.Origin != fixtures.Layer1M.Size {
+		t.Errorf("a supernode 2.1.0 knows no second seed, but: %+v", r)
+	}
+	if lines := b.logs.find(`"connection failed"`, `"node":"supernode-1"`); len(lines) > 0 {
+		t.Errorf("2.1.0 has no diagnostic log, but: %s", lines)
+	}
 }
 
 func TestVersionsMeet(t *testing.T) {

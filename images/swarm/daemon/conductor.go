@@ -23,6 +23,10 @@ const (
 // originAttempts is how often in a row an origin may fail before a download does.
 const originAttempts = 8
 
+// patience is how many scheduling limits a download without progress waits for
+// parents that live but have nothing to give.
+const patience = 3
+
 // conductor runs the download of one task. One goroutine, that of run, owns all
 // of its fields; transfers run beside it and hand in their results.
 type conductor struct {
@@ -220,7 +224,8 @@ func (c *conductor) landSource(err error) {
 	if !c.d.can.Retry {
 		limit = 1
 	}
-	if errors.Is(err, source.ErrPermanent) || (c.sourceFail >= limit && !c.hopeful()) {
+	hopeless := !c.hopeful() || time.Since(c.progress) > patience*c.d.cfg.Profile.ScheduleTimeout
+	if errors.Is(err, source.ErrPermanent) || c.sourceFail >= limit && hopeless {
 		c.fatal = fmt.Errorf("back to source failed after %d attempts: %w", c.sourceFail, err)
 	}
 }

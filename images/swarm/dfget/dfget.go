@@ -167,7 +167,7 @@ func (g *getting) fromDaemon(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnreachable, err)
 	}
-	for {
+	for heard := false; ; heard = true {
 		event, err := stream.Recv()
 		if err != nil && errors.Is(context.Cause(ctx), cause.ErrStalled) {
 			err = context.Cause(ctx)
@@ -176,7 +176,7 @@ func (g *getting) fromDaemon(ctx context.Context) error {
 		switch {
 		case err != nil && cause.RefusalOf(err) != nil:
 			return fmt.Errorf("daemon: %s", cause.RefusalOf(err).GetReason())
-		case err != nil && g.bytes == 0:
+		case err != nil && !heard:
 			return fmt.Errorf("%w: %w", errUnreachable, err)
 		case err != nil:
 			return fmt.Errorf("daemon: %w", err)
