@@ -8,7 +8,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/onsi/ginkgo/v2/types"
 
@@ -29,9 +31,29 @@ type suite struct {
 	dir  string
 }
 
+// suitePrefix begins the names of suites' folders; the process they belong to follows.
+const suitePrefix = "faultbed-suite-"
+
+// sweepSuites removes the suites of processes that were killed. What cannot be removed
+// is somebody else's.
+func sweepSuites(dir string) {
+	folders, err := filepath.Glob(filepath.Join(dir, suitePrefix+"*"))
+	if err != nil {
+		return
+	}
+	for _, folder := range folders {
+		word, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(folder), suitePrefix), "-")
+		pid, err := strconv.Atoi(word)
+		if err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			_ = os.RemoveAll(folder)
+		}
+	}
+}
+
 // compileSuite builds the suite of the project at root.
 func compileSuite(ctx context.Context, root string) (*suite, error) {
-	dir, err := os.MkdirTemp("", "faultbed-")
+	sweepSuites(os.TempDir())
+	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", suitePrefix, os.Getpid()))
 	if err != nil {
 		return nil, fmt.Errorf("compile the suite: %w", err)
 	}
