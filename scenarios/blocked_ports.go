@@ -1,0 +1,130 @@
+package scenarios
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/faultbed/faultbed/fixtures"
+	"github.com/faultbed/faultbed/harness"
+	"github.com/faultbed/faultbed/harness/fault"
+	"github.com/faultbed/faultbed/harness/judge"
+	"github.com/faultbed/faultbed/harness/topology"
+)
+
+// What a closed port costs differs by port, and is the same whether packets vanish or
+// are refused:
+//
+//	8002          the peer cannot register: it is out, its peer count is 0
+//	65000         the supernode cannot call it back: it is out
+//	65000-65020   as 65000
+//	65001         the connectivity check fails: it stays in, but is nobody's parent
+//	65002         its pieces cannot be fetched: it stays in, but serves nobody
+//
+// In every case the peer itself and all others get their files, and once the port is
+// open again the peer is back within the system's rejoin bound, without a restart.
+var (
+	out8002  = closedPort{ports: []int{8002}, toSupernode: true}
+	out65000 = closedPort{ports: []int{65000}}
+	outRange = closedPort{ports: fault.Range(65000, 65020)}
+	leech1   = closedPort{ports: []int{65001}}
+	leech2   = closedPort{ports: []int{65002}}
+)
+
+type closedPort struct {
+	ports       []int
+	toSupernode bool // closed on the way to the supernode, else on the way to the peer
+}
+
+// of aims at the links of these peers that a rule on their host would close.
+func (c closedPort) of(how fault.How, peers ...topology.Node) fault.Fault {
+	links := fault.Into(peers...)
+	if c.toSupernode {
+		links = fault.From(peers...).To()
+	}
+	return fault.BlockPort{Links: links.Port(c.ports...), How: how}
+}
+
+var _ = Describe("A blocked port", blockedPorts, func() {
+	// Two peers far from the seeds, so that they would take pieces from each other.
+	near := topology.Small().Located("b", "peer-1", "peer-2")
+
+	DescribeTable("keeps one peer out, and lets it back in when opened", func(ctx SpecContext, port closedPort, how fault.How) {
+		bed := harness.Start(ctx, GinkgoTB(), near)
+		sick := bed.Node("peer-1")
+		others := []string{"seed-1", "seed-2", "peer-2", "peer-3"}
+
+		By("blocking the port of one peer")
+		block := bed.Inject(ctx, port.of(how, sick))
+		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Drop).Should(ConsistOf(others))
+		Eventually(ctx, bed.Known(sick)).WithTimeout(bed.Bounds().Notice).Should(BeEmpty())
+
+		By("downloading on it and on another")
+		Expect(bed.Download(ctx, sick, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromOrigin()))
+		Expect(bed.Download(ctx, bed.Node("peer-2"), fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
+
+		By("opening the port again")
+		block.Heal(ctx)
+		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ConsistOf(append(others, sick.Name)))
+		Eventually(ctx, bed.Known(sick)).WithTimeout(bed.Bounds().Notice).Should(ConsistOf(others))
+	},
+		Entry("8002 dropped", smoke, out8002, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("8002 refused", out8002, fault.Refused, SpecTimeout(harness.Spec)),
+		Entry("65000 dropped", out65000, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("65000 refused", out65000, fault.Refused, SpecTimeout(harness.Spec)),
+		Entry("65000-65020 dropped", outRange, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("65000-65020 refused", outRange, fault.Refused, SpecTimeout(harness.Spec)),
+	)
+
+	DescribeTable("keeps all peers out, and lets them back in when opened", func(ctx SpecContext, port closedPort, how fault.How) {
+		bed := harness.Start(ctx, GinkgoTB(), near)
+		everybody := append(bed.Seeds(), bed.Peers()...)
+
+		By("blocking the port of all peers and seeds")
+		block := bed.Inject(ctx, port.of(how, everybody...))
+		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Drop).Should(BeEmpty())
+
+		By("downloading all the same")
+		Expect(bed.Download(ctx, bed.Node("peer-1"), fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromOrigin()))
+
+		By("opening the port again")
+		block.Heal(ctx)
+		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ConsistOf(topology.Names(everybody)))
+	},
+		Entry("8002 dropped", out8002, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("8002 refused", out8002, fault.Refused, SpecTimeout(harness.Spec)),
+		Entry("65000 dropped", out65000, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("65000 refused", out65000, fault.Refused, SpecTimeout(harness.Spec)),
+		Entry("65000-65020 dropped", outRange, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("65000-65020 refused", outRange, fault.Refused, SpecTimeout(harness.Spec)),
+	)
+
+	DescribeTable("makes one peer a leecher, and a parent again when opened", func(ctx SpecContext, port closedPort, how fault.How) {
+		bed := harness.Start(ctx, GinkgoTB(), near)
+		leecher, neighbour := bed.Node("peer-1"), bed.Node("peer-2")
+		everybody := topology.Names(append(bed.Seeds(), bed.Peers()...))
+
+		By("blocking the port of one peer")
+		block := bed.Inject(ctx, port.of(how, leecher))
+		if port.ports[0] == leech1.ports[0] {
+			Eventually(ctx, bed.Parents).WithTimeout(bed.Bounds().Notice).Should(ConsistOf(without(everybody, leecher.Name)))
+		}
+
+		By("downloading on it, then on its neighbour, who would take it from there")
+		Expect(bed.Download(ctx, leecher, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
+		Expect(bed.Download(ctx, neighbour, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
+		Expect(bed.Served(leecher)(ctx)).To(BeZero())
+		Expect(bed.Members(ctx)).To(ConsistOf(everybody))
+
+		By("opening the port again")
+		block.Heal(ctx)
+		Eventually(ctx, bed.Parents).WithTimeout(bed.Bounds().Rejoin).Should(ConsistOf(everybody))
+		Expect(bed.Download(ctx, leecher, fixtures.Layer16M).Wait(ctx)).To(judge.BeIntact(fixtures.Layer16M))
+		Expect(bed.Download(ctx, neighbour, fixtures.Layer16M).Wait(ctx)).To(judge.BeIntact(fixtures.Layer16M))
+		Expect(bed.Served(leecher)(ctx)).To(BeNumerically(">", 0))
+	},
+		Entry("65001 dropped", leech1, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("65001 refused", smoke, leech1, fault.Refused, SpecTimeout(harness.Spec)),
+		Entry("65002 dropped", leech2, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("65002 refused", leech2, fault.Refused, SpecTimeout(harness.Spec)),
+	)
+})

@@ -1,0 +1,71 @@
+package scenarios
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/faultbed/faultbed/fixtures"
+	"github.com/faultbed/faultbed/harness"
+	"github.com/faultbed/faultbed/harness/fault"
+	"github.com/faultbed/faultbed/harness/judge"
+	"github.com/faultbed/faultbed/harness/topology"
+)
+
+const tooMany = "too many open files"
+
+// A node that has run out of file descriptors harms itself alone, says so, and is well
+// as soon as it has some.
+var _ = Describe("File descriptors", descriptors, func() {
+	It("exhausted on a peer: others go on, it recovers", smoke, func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		sick, well := bed.Peers()[0], bed.Peers()[1]
+
+		By("taking a peer's descriptors away")
+		limit := bed.Inject(ctx, fault.FDLimit{Nodes: []topology.Node{sick}})
+		Eventually(ctx, bed.Diagnoses(sick)).WithTimeout(bed.Bounds().Notice).
+			Should(ContainElement(SatisfyAll(diagnosis("", "", tooMany), HaveField("Target", Not(BeEmpty())))))
+
+		By("downloading on another")
+		Expect(bed.Download(ctx, well, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
+
+		By("giving them back")
+		limit.Heal(ctx)
+		Eventually(ctx, bed.Parents).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(sick.Name))
+		Expect(bed.Download(ctx, sick, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
+	}, SpecTimeout(harness.Spec))
+
+	It("exhausted on the primary seed: the backup serves", func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		primary, backup := bed.Seeds()[0], bed.Seeds()[1]
+
+		By("taking the primary seed's descriptors away")
+		limit := bed.Inject(ctx, fault.FDLimit{Nodes: []topology.Node{primary}})
+
+		By("downloading")
+		Expect(bed.Download(ctx, bed.Peers()[0], fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
+		Expect(bed.Served(backup)(ctx)).To(BeNumerically(">=", fixtures.Layer4M.Size))
+		Expect(bed.Diagnoses(primary)(ctx)).To(ContainElement(SatisfyAll(diagnosis("", "", tooMany), HaveField("Target", Not(BeEmpty())))))
+
+		By("giving them back")
+		limit.Heal(ctx)
+		Eventually(ctx, bed.Parents).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(primary.Name))
+	}, SpecTimeout(harness.Spec))
+
+	It("exhausted on the supernode: downloads go on, the count comes back", func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		supernode := bed.Supernodes()[0]
+		everybody := topology.Names(append(bed.Seeds(), bed.Peers()...))
+
+		By("taking the supernode's descriptors away")
+		limit := bed.Inject(ctx, fault.FDLimit{Nodes: []topology.Node{supernode}})
+
+		By("downloading")
+		Expect(bed.Download(ctx, bed.Peers()[0], fixtures.Layer4M).Wait(ctx)).To(judge.BeIntact(fixtures.Layer4M))
+		Eventually(ctx, bed.Diagnoses(supernode)).WithTimeout(bed.Bounds().Notice).
+			Should(ContainElement(SatisfyAll(diagnosis("", "", tooMany), HaveField("Target", Not(BeEmpty())))))
+
+		By("giving them back")
+		limit.Heal(ctx)
+		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ConsistOf(everybody))
+	}, SpecTimeout(harness.Spec))
+})

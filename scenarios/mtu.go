@@ -1,0 +1,79 @@
+package scenarios
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/faultbed/faultbed/fixtures"
+	"github.com/faultbed/faultbed/harness"
+	"github.com/faultbed/faultbed/harness/fault"
+	"github.com/faultbed/faultbed/harness/judge"
+	"github.com/faultbed/faultbed/harness/topology"
+)
+
+// pathMTU is what still passes a black hole, in bytes: a tunnel in a tunnel.
+const pathMTU = 1200
+
+// A path that swallows full packets lets a peer register and then starves it. It must
+// not starve the download.
+var _ = Describe("An MTU black hole", mtu, func() {
+	It("between a peer and one parent makes it take the pieces elsewhere", smoke, func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		peer, parent, file := bed.Peers()[0], bed.Seeds()[0], fixtures.Layer4M
+
+		By("bringing the file into the swarm, to a seed and to another peer")
+		Expect(bed.Download(ctx, bed.Peers()[1], file).Wait(ctx)).To(judge.BeIntact(file))
+
+		By("swallowing full packets between one peer and the seed")
+		bed.Inject(ctx, fault.MTU{Links: fault.From(peer).To(parent), Bytes: pathMTU})
+
+		By("downloading")
+		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+		Expect(bed.Members(ctx)).To(ContainElement(peer.Name))
+	}, SpecTimeout(harness.Spec))
+
+	It("between a peer and all parents sends it to the origin, and says that pieces stall", func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		peer, file := bed.Peers()[0], fixtures.Layer4M
+
+		By("swallowing full packets from everybody but the origin")
+		bed.Inject(ctx, fault.MTU{Links: fault.From(peer).To(append(bed.Seeds(), bed.Peers()[1:]...)...), Bytes: pathMTU})
+
+		By("downloading")
+		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromOrigin()))
+		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(diagnosis("piece", "", "stalled")))
+	}, SpecTimeout(harness.Spec))
+
+	DescribeTable("between a peer and the supernode costs it no file", func(ctx SpecContext, direction fault.Direction) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		peer, file := bed.Peers()[0], fixtures.Layer4M
+
+		By("swallowing full packets on the way")
+		hole := bed.Inject(ctx, fault.MTU{Links: fault.From(peer).To(bed.Supernodes()...), Bytes: pathMTU, Direction: direction})
+
+		By("downloading")
+		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(judge.BeIntact(file))
+
+		By("letting full packets pass again")
+		hole.Heal(ctx)
+		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(peer.Name))
+	},
+		Entry("to the supernode", fault.Upstream, SpecTimeout(harness.Spec)),
+		Entry("from the supernode", fault.Downstream, SpecTimeout(harness.Spec)),
+		Entry("both ways", fault.Both, SpecTimeout(harness.Spec)),
+	)
+
+	It("is cured by a lower interface MTU on the peer", func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		peer := bed.Peers()[0]
+		parents := append(bed.Seeds(), bed.Peers()[1:]...)
+
+		By("swallowing full packets between a peer and all parents")
+		bed.Inject(ctx, fault.MTU{Links: fault.From(peer).To(parents...).Port(65002), Bytes: pathMTU})
+		Expect(bed.Download(ctx, peer, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromOrigin()))
+
+		By("lowering the MTU of its interface, while the hole is still there")
+		bed.Inject(ctx, fault.Clamp{Nodes: bed.Peers()[:1], Bytes: pathMTU})
+		Expect(bed.Download(ctx, peer, fixtures.Layer16M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer16M), judge.ComeFromSwarm()))
+	}, SpecTimeout(harness.Spec))
+})

@@ -1,0 +1,109 @@
+package scenarios
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/faultbed/faultbed/fixtures"
+	"github.com/faultbed/faultbed/harness"
+	"github.com/faultbed/faultbed/harness/fault"
+	"github.com/faultbed/faultbed/harness/judge"
+	"github.com/faultbed/faultbed/harness/topology"
+)
+
+// A seed that is away costs nobody a file: the next seed takes over, and only when all
+// are away do peers go to the origin, sparingly.
+var _ = Describe("An unreachable seed", seeds, func() {
+	DescribeTable("away before the start is replaced by the backup", func(ctx SpecContext, how fault.How) {
+		bed := harness.Lay(ctx, GinkgoTB(), topology.Small())
+		primary, backup := bed.Seeds()[0], bed.Seeds()[1]
+
+		By("taking the primary seed away, then starting the swarm")
+		bed.Inject(ctx, fault.Unreachable{Nodes: []topology.Node{primary}, How: how})
+		bed.Open(ctx)
+		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Ready).Should(ContainElements("seed-2", "peer-1", "peer-2", "peer-3"))
+
+		By("downloading")
+		for _, peer := range bed.Peers() {
+			Expect(bed.Download(ctx, peer, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
+		}
+		Expect(bed.Served(primary)(ctx)).To(BeZero())
+		Expect(bed.Served(backup)(ctx)).To(BeNumerically(">=", fixtures.Layer4M.Size))
+	},
+		Entry("dropped", smoke, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("refused", fault.Refused, SpecTimeout(harness.Spec)),
+	)
+
+	DescribeTable("lost in the middle of a download does not stop it", func(ctx SpecContext, how fault.How) {
+		const originRate = 3 << 20 // bytes/s: 16 MiB take about 5 s, time enough to act halfway
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
+		primary, backup, file := bed.Seeds()[0], bed.Seeds()[1], fixtures.Layer16M
+
+		By("getting well into a download")
+		download := bed.Download(ctx, bed.Peers()[0], file)
+		Eventually(ctx, download.Progress).WithTimeout(bed.Bounds().Download).Should(BeNumerically(">", 0.2))
+
+		By("taking the primary seed away")
+		Expect(bed.Served(primary)(ctx)).To(BeNumerically(">", 0))
+		bed.Inject(ctx, fault.Unreachable{Nodes: []topology.Node{primary}, How: how})
+		Expect(download.Progress(ctx)).To(BeNumerically("<", 1))
+
+		By("finishing from the backup")
+		Expect(download.Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+		Expect(bed.Served(backup)(ctx)).To(BeNumerically(">", 0))
+	},
+		Entry("dropped", fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("refused", fault.Refused, SpecTimeout(harness.Spec)),
+		Entry("paused", fault.Paused, SpecTimeout(harness.Spec)),
+		Entry("killed", fault.Killed, SpecTimeout(harness.Spec)),
+	)
+
+	It("paused, so that it accepts and never answers, is replaced by the backup", func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+
+		By("pausing the primary seed")
+		bed.Inject(ctx, fault.Unreachable{Nodes: bed.Seeds()[:1], How: fault.Paused})
+
+		By("downloading")
+		Expect(bed.Download(ctx, bed.Peers()[0], fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
+		Expect(bed.Served(bed.Seeds()[1])(ctx)).To(BeNumerically(">=", fixtures.Layer4M.Size))
+	}, SpecTimeout(harness.Spec))
+
+	It("whose address is wrong is passed over", func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small().SeededBy("no-such-seed:65000", "seed-2:65000"))
+
+		By("downloading")
+		Expect(bed.Download(ctx, bed.Peers()[0], fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
+		Expect(bed.Served(bed.Seeds()[1])(ctx)).To(BeNumerically(">=", fixtures.Layer4M.Size))
+
+		By("reading in the supernode's log what was wrong")
+		Eventually(ctx, bed.Diagnoses(bed.Supernodes()[0])).WithTimeout(bed.Bounds().Notice).
+			Should(ContainElement(diagnosis("seed", "no-such-seed:65000", "no such host")))
+	}, SpecTimeout(harness.Spec))
+
+	It("with no other left sends peers to the origin, sparingly", func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		file := fixtures.Layer16M
+
+		By("taking all seeds away")
+		bed.Inject(ctx, fault.Unreachable{Nodes: bed.Seeds(), How: fault.Dropped})
+		before, err := bed.OriginConnections(ctx)
+		Expect(err).NotTo(HaveOccurred())
+
+		By("downloading on every peer at the same moment")
+		var downloads []*harness.Download
+		for _, peer := range bed.Peers() {
+			downloads = append(downloads, bed.Download(ctx, peer, file))
+		}
+		for _, d := range downloads {
+			Expect(d.Wait(ctx)).To(judge.BeIntact(file))
+		}
+
+		By("counting what the origin was asked")
+		const span = 4 << 20 // bytes that a peer fetches from the origin at once
+		budget := int64(len(downloads)) * (file.Size/span + 2)
+		after, err := bed.OriginConnections(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(after - before).To(BeNumerically("<=", budget))
+	}, SpecTimeout(harness.Spec))
+})

@@ -1,0 +1,54 @@
+package scenarios
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/faultbed/faultbed/fixtures"
+	"github.com/faultbed/faultbed/harness"
+	"github.com/faultbed/faultbed/harness/judge"
+	"github.com/faultbed/faultbed/harness/topology"
+)
+
+// Minor releases speak to each other; a major that cannot is refused, and told why.
+var _ = Describe("Version skew", versions, func() {
+	DescribeTable("between minor releases does not show", func(ctx SpecContext, t topology.Topology) {
+		bed := harness.Start(ctx, GinkgoTB(), t)
+		file := fixtures.Layer4M
+
+		By("downloading on every peer")
+		for _, peer := range bed.Peers() {
+			Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+		}
+
+		By("reading in the ledger that pieces were shared")
+		Expect(bed.Served(bed.Origin())(ctx)).To(BeNumerically("~", file.Size, file.Size/10))
+	},
+		Entry("of one old peer", smoke, topology.Small().Released("2.1.0", "peer-1"), SpecTimeout(harness.Spec)),
+		Entry("of all old peers and seeds under a new supernode", topology.Small().Released("2.1.0").Released("2.2.1", "supernode-1"), SpecTimeout(harness.Spec)),
+		Entry("of all new peers under an old supernode", topology.Small().Released("2.1.0", "supernode-1"), SpecTimeout(harness.Spec)),
+		Entry("of a mixed swarm", topology.Small().Released("2.1.0", "seed-1", "peer-2"), SpecTimeout(harness.Spec)),
+	)
+
+	DescribeTable("of a major release keeps the peer out with a clear error", func(ctx SpecContext, t topology.Topology, odd string, members []string) {
+		bed := harness.Lay(ctx, GinkgoTB(), t)
+		peer := bed.Node(odd)
+
+		By("starting")
+		bed.Open(ctx)
+		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Ready).Should(ConsistOf(members))
+
+		By("reading the peer's log")
+		Eventually(ctx, bed.Diagnoses(peer)).WithTimeout(bed.Bounds().Notice).Should(ContainElement(SatisfyAll(
+			diagnosis("register", "supernode-1:8002", "version mismatch"),
+			HaveField("Error", SatisfyAll(ContainSubstring("2.2.1"), ContainSubstring("3.0.0"))),
+		)))
+
+		By("seeing it still out, and still fetching its file, from the origin")
+		Expect(bed.Download(ctx, peer, fixtures.Layer1M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer1M), judge.ComeFromOrigin()))
+		Expect(bed.Members(ctx)).To(ConsistOf(members))
+	},
+		Entry("new peer, old supernode", smoke, topology.Small().Released("3.0.0", "peer-1"), "peer-1", []string{"seed-1", "seed-2", "peer-2", "peer-3"}, SpecTimeout(harness.Spec)),
+		Entry("old peer, new supernode", topology.Small().Released("3.0.0").Released("2.2.1", "peer-3"), "peer-3", []string{"seed-1", "seed-2", "peer-1", "peer-2"}, SpecTimeout(harness.Spec)),
+	)
+})
