@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"google.golang.org/grpc"
 
 	"github.com/faultbed/faultbed/fixtures"
 	"github.com/faultbed/faultbed/images/swarm/dfget"
@@ -137,6 +138,7 @@ func TestAllSeedsAwayCostsTheOriginLittle(t *testing.T) {
 	}
 }
 
+// Seen red by not comparing a piece with its digest: the whole file is then refused.
 func TestCorruptPieceIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
@@ -145,12 +147,16 @@ func TestCorruptPieceIsRefused(t *testing.T) {
 	p, q := b.peer(21, stable, false, 1), b.peer(22, stable, false, 1)
 	b.counts(s, 3, timers.Fast.RejoinWithin())
 	p.mustGet(fixtures.Layer1M)
+	p.stop() // nobody but the seed is left
 	stored := filepath.Join(seed.dir, "tasks", piece.TaskID(b.origin.url(fixtures.Layer1M), fixtures.Layer1M.SHA256)+".data")
 	if err := os.WriteFile(stored, make([]byte, fixtures.Layer1M.Size), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if r := q.mustGet(fixtures.Layer1M); r.From.Peers != fixtures.Layer1M.Size {
+	if r := q.mustGet(fixtures.Layer1M); r.From.Origin != fixtures.Layer1M.Size || r.Mode != "daemon" {
 		t.Errorf("corrupt pieces were taken: %+v", r)
+	}
+	if len(b.logs.find(`"connection failed"`, `"step":"piece"`, `"cause":"corrupt"`, b.addr(11)+":65002")) == 0 {
+		t.Error("the log does not name the parent with corrupt pieces")
 	}
 }
 
@@ -208,21 +214,37 @@ func TestProductionTimersDeliverAsWell(t *testing.T) {
 // behind a proxy) must be told from a live one: connecting proves nothing.
 func TestSilentSeedIsPassedOver(t *testing.T) {
 	t.Parallel()
-	b := newBed(t)
-	tarpit, err := net.Listen("tcp", b.addr(11)+":65000")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = tarpit.Close() })
-	s := b.supernode(1, stable, 11, 12)
-	b.peer(12, stable, true, 1)
-	p := b.peer(21, stable, false, 1)
-	b.counts(s, 2, timers.Fast.RejoinWithin())
-	if r := p.mustGet(fixtures.Layer1M); r.From.Seeds != fixtures.Layer1M.Size {
-		t.Errorf("not from the second seed: %+v", r)
-	}
-	if len(b.logs.find(`"connection failed"`, `"step":"seed"`, `"cause":"timed out"`, b.addr(11)+":65000")) != 1 {
-		t.Error("the log does not tell once of the silent seed")
+	for name, serve := range map[string]func(net.Listener) error{
+		"accepts only": func(net.Listener) error { return nil },
+		"speaks but does not answer": grpc.NewServer(grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+			<-stream.Context().Done()
+			return stream.Context().Err()
+		})).Serve,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t)
+			tarpit, err := net.Listen("tcp", b.addr(11)+":65000")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = tarpit.Close() })
+			go func() { _ = serve(tarpit) }()
+			s := b.supernode(1, stable, 11, 12)
+			b.peer(12, stable, true, 1)
+			p := b.peer(21, stable, false, 1)
+			b.counts(s, 2, timers.Fast.RejoinWithin())
+			started := time.Now()
+			if r := p.mustGet(fixtures.Layer1M); r.From.Seeds != fixtures.Layer1M.Size {
+				t.Errorf("not from the second seed: %+v", r)
+			}
+			if took := time.Since(started); took > timers.Fast.FallbackWithin() {
+				t.Errorf("it took %s", took)
+			}
+			if len(b.logs.find(`"connection failed"`, `"step":"seed"`, `"cause":"timed out"`, b.addr(11)+":65000")) != 1 {
+				t.Error("the log does not tell once of the silent seed")
+			}
+		})
 	}
 }
 

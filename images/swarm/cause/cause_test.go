@@ -18,8 +18,14 @@ import (
 	"github.com/faultbed/faultbed/images/swarm/cause"
 )
 
+// mute hides the text of an error, so that only its number can tell the cause.
+type mute struct{ error }
+
+func (m mute) Error() string { return "mute" }
+func (m mute) Unwrap() error { return m.error }
+
 func dial(errno syscall.Errno) error {
-	return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", errno)}
+	return mute{&net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", errno)}}
 }
 
 // Seen red by taking single rows out of the tables in cause.go.

@@ -41,6 +41,9 @@ func TestChoose(t *testing.T) {
 		{"free slots first", []parent.Candidate{
 			near("busy", func(c *parent.Candidate) { c.FreeSlots = 1 }), near("idle", nil),
 		}, []string{"idle", "busy"}},
+		{"free slots first, whatever the names", []parent.Candidate{
+			near("idle", func(c *parent.Candidate) { c.FreeSlots = 1 }), near("busy", nil),
+		}, []string{"busy", "idle"}},
 		{"failed ones last", []parent.Candidate{
 			near("shaky", func(c *parent.Candidate) { c.Failures = 1; c.FreeSlots = 15 }), near("sound", nil),
 		}, []string{"sound", "shaky"}},
@@ -50,6 +53,9 @@ func TestChoose(t *testing.T) {
 		{"more pieces among equals", []parent.Candidate{
 			near("some", nil), near("more", func(c *parent.Candidate) { c.Pieces = 5 }),
 		}, []string{"more", "some"}},
+		{"more pieces among equals, whatever the names", []parent.Candidate{
+			near("more", nil), near("some", func(c *parent.Candidate) { c.Pieces = 5 }),
+		}, []string{"some", "more"}},
 	} {
 		if diff := cmp.Diff(c.want, parent.Choose(child, c.candidates, 4)); diff != "" {
 			t.Errorf("%s:\n%s", c.name, diff)
