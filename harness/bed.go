@@ -100,8 +100,9 @@ func Lay(ctx context.Context, tb testing.TB, t topology.Topology) *Bed {
 	b := &Bed{
 		tb: tb, session: s, topo: t, name: s.nextBed(), start: time.Now(),
 		nodes: map[string]*node{}, ports: map[fault.Edge]uint16{}, content: ledger.Content{},
-		book: fault.NewBook(), probed: map[fault.Edge]int64{}, opened: map[string]bool{},
+		probed: map[fault.Edge]int64{}, opened: map[string]bool{},
 	}
+	b.book = fault.NewBook(b.name)
 	if err := t.Validate(); err != nil {
 		b.infra(fmt.Errorf("lay bed: %w", err))
 	}

@@ -137,6 +137,10 @@ var _ = Describe("Retry", retry, func() {
 		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(peer).To(bed.Seeds()[0]).Port(65002), BytesPerSecond: trickle})
 
 		By("downloading")
-		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromPeers()))
+		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(
+			judge.BeIntact(file),
+			judge.ComeFromSwarm(),
+			HaveField("TookMS", BeNumerically("<", file.Size*1000/trickle/4)),
+		))
 	}, SpecTimeout(harness.Spec))
 })

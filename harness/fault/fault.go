@@ -50,6 +50,8 @@ type Plan struct {
 	// Bites returns nil if during, seen on a link that answered before, shows the
 	// fault, else why not. The control links must not satisfy it. May be nil if Proven is not.
 	Bites func(before, during history.Reading) error
+	// Any says that one link that shows the fault is enough.
+	Any bool
 	// Still are links that must go on answering: what tells this fault from a stronger one.
 	Still []Look
 	// Counters reads figures from kernels and processes; Proven returns nil if they

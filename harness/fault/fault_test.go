@@ -44,7 +44,7 @@ func TestEveryFaultBitesAndHeals(t *testing.T) {
 	for name := range catalogue(newWorld()) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
-			i, err := fault.Inject(t.Context(), w, catalogue(w)[name], fault.NewBook(), clock)
+			i, err := fault.Inject(t.Context(), w, catalogue(w)[name], fault.NewBook("t"), clock)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -72,7 +72,7 @@ func TestNoopNeverBites(t *testing.T) {
 	for name := range catalogue(newWorld()) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
-			i, err := fault.Inject(t.Context(), w, fault.Noop{Of: catalogue(w)[name]}, fault.NewBook(), clock)
+			i, err := fault.Inject(t.Context(), w, fault.Noop{Of: catalogue(w)[name]}, fault.NewBook("t"), clock)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -92,7 +92,7 @@ func TestControl(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
 			w.leaky = true
-			i, err := fault.Inject(t.Context(), w, catalogue(w)[name], fault.NewBook(), clock)
+			i, err := fault.Inject(t.Context(), w, catalogue(w)[name], fault.NewBook("t"), clock)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -119,7 +119,7 @@ func TestRefusals(t *testing.T) {
 		"spare none or more":    fault.FDLimit{Nodes: []topology.Node{peer}, Spare: -1},
 		"both must be positive": fault.Flap{Of: fault.Reset{Links: fault.Into(peer)}},
 	} {
-		i, err := fault.Inject(t.Context(), w, f, fault.NewBook(), clock)
+		i, err := fault.Inject(t.Context(), w, f, fault.NewBook("t"), clock)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s on %s: %v, want %q", f.Kind(), f.Target(), err, want)
 		}
@@ -132,7 +132,7 @@ func TestRefusals(t *testing.T) {
 // TestBook refuses a second fault of a kind on a link, and lets others compose.
 func TestBook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, book := newWorld(), fault.NewBook()
+		w, book := newWorld(), fault.NewBook("t")
 		link := fault.From(w.node("peer-1")).To(w.node("seed-1")).Port(65002)
 		inject := func(f fault.Fault) (*fault.Injection, error) { return fault.Inject(t.Context(), w, f, book, clock) }
 		slow, err := inject(fault.Delay{Links: link, By: time.Second})
@@ -168,7 +168,7 @@ func TestRandomWalk(t *testing.T) {
 		names = append(names, name)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		w, book := newWorld(), fault.NewBook()
+		w, book := newWorld(), fault.NewBook("t")
 		failing := true
 		w.fails = func(string) bool { return failing && random.IntN(10) == 0 }
 		var held []*fault.Injection

@@ -106,6 +106,7 @@ type Bounds struct {
 	Ready    time.Duration // from open gates to everybody counted
 	Notice   time.Duration // until a node notices a link that went silent
 	Drop     time.Duration // until a silent peer is no longer counted
+	Forgive  time.Duration // until a parent that failed is tried again after its cure
 	Rejoin   time.Duration // from a healed network to the peer being counted again
 	Download time.Duration // for the largest file of a scenario under a fault
 }

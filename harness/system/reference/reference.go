@@ -175,6 +175,7 @@ func (s *System) Bounds() system.Bounds {
 		Ready:    s.timers.RejoinWithin() + s.timers.NoticeWithin(),
 		Notice:   s.timers.NoticeWithin(),
 		Drop:     s.timers.DropWithin(),
+		Forgive:  s.timers.FailureAgeOut + s.timers.NoticeWithin(),
 		Rejoin:   s.timers.RejoinWithin(),
 		Download: 30*time.Second + 3*s.timers.FallbackWithin(),
 	}
