@@ -56,7 +56,6 @@ var errnos = []struct {
 	{syscall.ENETUNREACH, Unreachable},
 	{syscall.ECONNRESET, Reset},
 	{syscall.EPIPE, Reset},
-	{syscall.ETIMEDOUT, TimedOut},
 }
 
 // texts are for errors that reached us as text only, across a process border.

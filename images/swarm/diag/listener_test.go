@@ -30,7 +30,7 @@ func (b *buffer) Write(p []byte) (int, error) {
 
 // Descriptors run out under a listener: a caller is served from the reserve, the
 // next one waits and is served once there are descriptors again; each is told of.
-// Seen red without the reserve (the first never comes) and without the loop.
+// Seen red without the reserve: the first never comes.
 func TestListenerOutlivesALackOfDescriptors(t *testing.T) {
 	log := &buffer{}
 	reporter := diag.NewReporter(slog.New(slog.NewJSONHandler(log, nil)), false, prometheus.NewRegistry())

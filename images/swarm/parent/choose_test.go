@@ -17,7 +17,7 @@ func near(name string, change func(*parent.Candidate)) parent.Candidate {
 	return c
 }
 
-// Each row was seen red by removing its term from the score or the filter.
+// Seen red by removing each term from the score, and each condition from the filter.
 func TestChoose(t *testing.T) {
 	child := parent.Candidate{Name: "child", IDC: "idc-1", Location: "fi|hel|a|r1"}
 	for _, c := range []struct {
