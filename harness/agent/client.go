@@ -61,7 +61,12 @@ func (c *Client) Close() error { return c.conn.Close() }
 // KeepLease renews the session's lease every second until ctx is done, and
 // then returns nil; or until faultd is gone, and then returns why.
 func (c *Client) KeepLease(ctx context.Context) error {
-	stream, err := c.agent.Renew(ctx)
+	// Without ctx's deadline: faultd would be told of it, and could end the
+	// stream a moment before ctx itself is done.
+	alive, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	defer context.AfterFunc(ctx, end)()
+	stream, err := c.agent.Renew(alive)
 	if err != nil {
 		return c.leaseEnded(ctx, err)
 	}

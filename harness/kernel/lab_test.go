@@ -46,10 +46,12 @@ var (
 	addressB = netip.MustParseAddr("10.9.0.3")
 )
 
-// newLab needs root: an empty network namespace cannot be made without.
+// newLab needs root: an empty network namespace cannot be made without. Tests
+// with labs run side by side: most of their time they wait for silence.
 func newLab(t *testing.T) *lab {
 	t.Helper()
 	requireRoot(t)
+	t.Parallel()
 	hub := newNamespace(t)
 	handle, err := netlink.NewHandleAt(netns.NsHandle(hub.Fd()), unix.NETLINK_ROUTE)
 	must(t, err)
@@ -261,15 +263,14 @@ func hears(conn net.Conn, word string, within time.Duration) error {
 	return nil
 }
 
-// tcp probes a link by connecting.
-func (l *lab) tcp(k *link) Outcome {
-	l.tb.Helper()
-	return l.a.Probe(l.tb.Context(), Probe{Target: k.server, Protocol: "tcp", Timeout: silence}).Outcome
-}
-
+// wantTCP connects over a link. Silence is waited for briefly, an answer long.
 func (l *lab) wantTCP(k *link, want Outcome) {
 	l.tb.Helper()
-	if got := l.tcp(k); got != want {
-		l.tb.Errorf("connect to %s: %s, want %s", k.server, got, want)
+	probe := Probe{Target: k.server, Protocol: "tcp", Timeout: soon}
+	if want == TimedOut {
+		probe.Timeout = silence
+	}
+	if got := l.a.Probe(l.tb.Context(), probe); got.Outcome != want {
+		l.tb.Errorf("connect to %s: %+v, want %s", k.server, got, want)
 	}
 }

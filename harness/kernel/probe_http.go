@@ -41,7 +41,7 @@ func probeHTTP(ctx context.Context, dial func(context.Context) (net.Conn, error)
 		}
 		return "", fmt.Errorf("read answer: %w", err)
 	}
-	defer response.Body.Close()
+	// The body is not closed: that would read all of it. The connection is.
 	if probe.Bulk {
 		if _, err := io.Copy(io.Discard, response.Body); err != nil {
 			return "", fmt.Errorf("read body of %s: %w", response.Status, err)

@@ -82,6 +82,7 @@ func TestProbeOutcomes(t *testing.T) {
 		"http any status is one":   {Probe{Target: b(8001), Protocol: "http", Path: "/absent"}, OK, "404", 17},
 		"http padded":              {Probe{Target: b(8001), Protocol: "http", Pad: 4000}, OK, "200 OK", 17},
 		"http bulk":                {Probe{Target: b(8001), Protocol: "http", Path: "/bulk", Bulk: true}, OK, "200 OK", 65536},
+		"http head is enough":      {Probe{Target: b(8001), Protocol: "http", Path: "/bulk"}, OK, "200 OK", 17},
 		"http refused":             {Probe{Target: b(1), Protocol: "http"}, Refused, "refused", 0},
 		"http reset":               {Probe{Target: b(8004), Protocol: "http"}, WasReset, "reset", 0},
 		"http closed":              {Probe{Target: b(8005), Protocol: "http"}, Closed, "EOF", 0},
@@ -104,6 +105,9 @@ func TestProbeOutcomes(t *testing.T) {
 		got := l.a.Probe(t.Context(), c.probe)
 		if got.Outcome != c.want || !strings.Contains(got.Detail, c.detail) || got.Bytes < c.bytes {
 			t.Errorf("%s: %+v, want %s, %q and %d bytes", name, got, c.want, c.detail, c.bytes)
+		}
+		if !c.probe.Bulk && got.Bytes > 5000 {
+			t.Errorf("%s: read %d bytes that nobody asked for", name, got.Bytes)
 		}
 		if got.Total <= 0 || got.Total > c.probe.Timeout+time.Second {
 			t.Errorf("%s: took %s", name, got.Total)
