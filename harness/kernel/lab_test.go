@@ -88,6 +88,12 @@ func newLab(t *testing.T) *lab {
 		*node.into = Attach(node.name, file)
 		t.Cleanup((*node.into).Close)
 	}
+	// Until the wires are up a packet can be lost, and be taken for dropped.
+	for from, to := range map[*Namespace]netip.Addr{l.a: addressT, l.t: addressB, l.b: addressA} {
+		eventually(t, "node "+from.name+" reaches "+to.String(), func() bool {
+			return from.Probe(t.Context(), Probe{Target: netip.AddrPortFrom(to, 1), Protocol: "tcp", Timeout: soon}).Outcome == Refused
+		})
+	}
 	return l
 }
 
