@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/network"
@@ -37,7 +38,7 @@ func (e *Engine) StartNetwork(ctx context.Context, name string, labels map[strin
 	all := maps.Clone(labels)
 	maps.Copy(all, testcontainers.GenericLabels())
 	h := fnv.New32a()
-	h.Write([]byte(name)) //nolint:errcheck // a hash cannot fail
+	h.Write([]byte(name))
 	start := int(h.Sum32() % 256)
 	for i := range 256 {
 		bytes := pool.Addr().As4()
@@ -57,11 +58,24 @@ func (e *Engine) StartNetwork(ctx context.Context, name string, labels map[strin
 	return Network{}, fmt.Errorf("create network %s: all of %s is taken: remove leftovers: make clean", name, pool)
 }
 
-// RemoveNetwork removes a network; one that is gone already is no error.
+// RemoveNetwork removes a network; one that is gone already is no error. The engine
+// answers that a container is removed a moment before its endpoint is, so a network
+// still in use is asked again until ctx ends.
 func (e *Engine) RemoveNetwork(ctx context.Context, n Network) error {
-	_, err := e.client.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})
-	if err != nil && !errdefs.IsNotFound(err) {
-		return fmt.Errorf("remove network %s: %w", n.Name, err)
+	beat := time.NewTicker(50 * time.Millisecond)
+	defer beat.Stop()
+	for {
+		_, err := e.client.NetworkRemove(ctx, n.ID, client.NetworkRemoveOptions{})
+		if err == nil || errdefs.IsNotFound(err) {
+			return nil
+		}
+		if !strings.Contains(err.Error(), "active endpoints") {
+			return fmt.Errorf("remove network %s: %w", n.Name, err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("remove network %s: %w", n.Name, err)
+		case <-beat.C:
+		}
 	}
-	return nil
 }

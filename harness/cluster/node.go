@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -180,7 +181,7 @@ func (e *Engine) Exec(ctx context.Context, id string, cmd []string) (stdout, std
 	stop := context.AfterFunc(ctx, attached.Close) // the stream itself knows no context
 	defer stop()
 	var out, errs bytes.Buffer
-	if _, err := stdcopy.StdCopy(&out, &errs, attached.Reader); err != nil && err != io.EOF {
+	if _, err := stdcopy.StdCopy(&out, &errs, attached.Reader); err != nil && !errors.Is(err, io.EOF) {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}

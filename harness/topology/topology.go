@@ -45,8 +45,9 @@ type Topology struct {
 	OriginRate int64
 }
 
-// MaxNodes is how many nodes fit on the network of one bed.
-const MaxNodes = 200
+// MaxNodes is how many nodes fit on one bed: every client has a listener of its own for
+// each of the four ports of every other node, and all listeners share one address.
+const MaxNodes = 100
 
 // Of returns a topology with that many supernodes, seeds and peers, and one origin.
 func Of(supernodes, seeds, peers int) Topology {

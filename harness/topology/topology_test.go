@@ -18,7 +18,7 @@ func TestNewRefusesWhatCannotBe(t *testing.T) {
 		{-1, 0, "counts cannot be negative"},
 		{3, -1, "counts cannot be negative"},
 		{2, 3, "3 seeds among 2 nodes"},
-		{1000, 2, "at most 200 fit"},
+		{1000, 2, "at most 100 fit"},
 	} {
 		_, err := topology.New(tc.nodes, tc.seeds)
 		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {

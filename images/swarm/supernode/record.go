@@ -81,7 +81,8 @@ func (r *record) recentFailures(now time.Time, age time.Duration) int {
 }
 
 // failed says whether child reported a failure that is not yet forgiven.
-func (r *record) failed(child string) bool {
+func (r *record) failed(child string, now time.Time, age time.Duration) bool {
+	r.recentFailures(now, age)
 	for _, f := range r.failures {
 		if f.child == child {
 			return true

@@ -36,7 +36,7 @@ func (s *Supernode) trigger(r *record, t *task, now time.Time) bool {
 		if j != nil && j.state == jobActive || j != nil && j.state == jobFailed && now.Sub(j.ended) < s.cfg.Profile.SourceAgeOut {
 			continue
 		}
-		if known := s.seedRecord(seed); known != nil && (known.failed(r.host.GetName()) || !known.reachable ||
+		if known := s.seedRecord(seed); known != nil && (known.failed(r.host.GetName(), now, s.cfg.Profile.FailureAgeOut) || !known.reachable ||
 			known.blamers() >= parent.MaxFailures) {
 			continue
 		}

@@ -72,7 +72,12 @@ func Get(ctx context.Context, client *http.Client, url, rangeHeader string, prof
 		cancel(nil)
 		ip := seen.get()
 		if ip == "" {
-			ip = IPOf(err)
+			return nil, IPOf(err), err
+		}
+		// Connected, asked, and heard nothing: not the far end's address but the path,
+		// or the far end itself, is at fault, and the cause must tell these apart.
+		if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
+			err = fmt.Errorf("%w of %s: %w", cause.ErrStalled, profile.StallTimeout, err)
 		}
 		return nil, ip, err
 	}
