@@ -33,8 +33,8 @@ func (p Problem) String() string { return p.What + ": " + p.Fix }
 // agent.Client.Capabilities).
 type Probe func(ctx context.Context) (map[string]string, error)
 
-// ProbeKernel makes the Probe that opens a session and tries everything in the
-// network namespace of one idle node. It builds images that are missing, and says so
+// ProbeKernel makes the Probe that opens a session, which tries everything in the
+// network namespace of an idle node. It builds images that are missing, and says so
 // on progress.
 func ProbeKernel(progress func(line string)) Probe {
 	return func(ctx context.Context) (can map[string]string, err error) {
@@ -47,18 +47,7 @@ func ProbeKernel(progress func(line string)) Probe {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, s.Close(context.WithoutCancel(ctx))) }()
-		// Behind its gate, which nobody opens, any node does nothing.
-		node, err := s.Engine.Run(ctx, cluster.Spec{
-			Name: s.ID + "-probed", Host: "probed", Image: s.Images["origin"],
-			Labels: map[string]string{cluster.LabelSession: s.ID, cluster.LabelRole: "origin"},
-		})
-		if node != nil {
-			defer func() { err = errors.Join(err, s.Engine.RemoveNode(context.WithoutCancel(ctx), node.ID)) }()
-		}
-		if err != nil {
-			return nil, err
-		}
-		return s.Agent.Capabilities(ctx, node.ID)
+		return s.Can, nil
 	}
 }
 

@@ -27,6 +27,9 @@ type Session struct {
 	Engine *cluster.Engine
 	System system.System
 	Agent  *agent.Client
+	// Can is what the kernel can do in a container's network namespace: see
+	// agent.Client.Capabilities. Only the process that opened the session knows it.
+	Can map[string]string
 
 	faultd   *cluster.Node // of the process that opened the session
 	stop     context.CancelFunc
@@ -87,6 +90,9 @@ func Open(ctx context.Context, o Options, progress func(string)) (*Session, Hand
 	if err == nil {
 		s, err = Attach(ctx, o, handoff)
 	}
+	if err == nil {
+		err = s.try(ctx)
+	}
 	if err != nil {
 		return nil, handoff, errors.Join(fmt.Errorf("start session: %w", err), removeFaultd(engine, faultd))
 	}
@@ -101,6 +107,31 @@ func Open(ctx context.Context, o Options, progress func(string)) (*Session, Hand
 		s.leaseEnd <- err
 	}()
 	return s, handoff, nil
+}
+
+// try refuses a kernel on which no bed can be laid, before one is.
+func (s *Session) try(ctx context.Context) error {
+	// Behind its gate, which nobody opens, any node does nothing.
+	idle, err := s.Engine.Run(ctx, cluster.Spec{
+		Name: s.ID + "-probed", Host: "probed", Image: s.Images["origin"],
+		Labels: map[string]string{cluster.LabelSession: s.ID, cluster.LabelRole: "origin"},
+	})
+	if err == nil {
+		s.Can, err = s.Agent.Capabilities(ctx, idle.ID)
+	}
+	if idle != nil {
+		err = errors.Join(err, s.Engine.RemoveNode(context.WithoutCancel(ctx), idle.ID))
+	}
+	if err != nil {
+		return fmt.Errorf("try the kernel: %w", err)
+	}
+	var fatal []error
+	for _, p := range KernelProblems(s.Can) {
+		if p.Fatal {
+			fatal = append(fatal, errors.New(p.String()))
+		}
+	}
+	return errors.Join(fatal...)
 }
 
 // Attach joins a session that another process has opened.
