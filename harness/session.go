@@ -120,7 +120,7 @@ func (s *Session) try(ctx context.Context) error {
 		s.Can, err = s.Agent.Capabilities(ctx, idle.ID)
 	}
 	if idle != nil {
-		err = errors.Join(err, s.Engine.RemoveNode(context.WithoutCancel(ctx), idle.ID))
+		err = errors.Join(err, s.Engine.RemoveNode(context.WithoutCancel(ctx), cluster.Network{}, idle.ID))
 	}
 	if err != nil {
 		return fmt.Errorf("try the kernel: %w", err)
@@ -197,7 +197,7 @@ func removeFaultd(engine *cluster.Engine, faultd *cluster.Node) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), BedStop)
 	defer cancel()
-	return engine.RemoveNode(ctx, faultd.ID)
+	return engine.RemoveNode(ctx, cluster.Network{}, faultd.ID)
 }
 
 func (s *Session) lose(err error) {

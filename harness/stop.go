@@ -7,8 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/history"
 )
@@ -138,11 +136,10 @@ func (b *Bed) remove(ctx context.Context) error {
 	if b.proxy != nil {
 		ids = append(ids, b.proxy.ID)
 	}
-	var all errgroup.Group
-	for _, id := range ids {
-		all.Go(func() error { return b.session.Engine.RemoveNode(ctx, id) })
+	var err error
+	for _, id := range ids { // they leave their network one by one in any case
+		err = errors.Join(err, b.session.Engine.RemoveNode(ctx, b.network, id))
 	}
-	err := all.Wait()
 	if b.network.ID != "" {
 		err = errors.Join(err, b.session.Engine.RemoveNetwork(ctx, b.network))
 	}

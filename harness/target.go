@@ -101,12 +101,12 @@ func (p processes) Unpause(ctx context.Context, name string) error {
 }
 
 func (p processes) Kill(ctx context.Context, name string) error {
-	return p.bed.session.Engine.Kill(ctx, p.bed.Container(name))
+	return p.bed.session.Engine.Kill(ctx, p.bed.network, p.bed.Container(name))
 }
 
 // Start starts a killed node: its new network namespace is steered before its gate opens.
 func (p processes) Start(ctx context.Context, name string) error {
-	if err := p.bed.session.Engine.Start(ctx, p.bed.Container(name)); err != nil {
+	if err := p.bed.session.Engine.Start(ctx, p.bed.network, p.bed.Container(name)); err != nil {
 		return err
 	}
 	if err := p.bed.steer(ctx, name); err != nil {

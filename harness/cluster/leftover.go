@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,7 @@ type Leftover struct {
 	Name    string
 	Session string
 	Role    string // empty for networks
+	Bed     string // empty for what belongs to no bed
 	Created time.Time
 	Running bool // or about to; always false for networks
 }
@@ -68,7 +70,7 @@ func (e *Engine) Leftovers(ctx context.Context) ([]Leftover, error) {
 		created := time.Unix(c.Created, 0)
 		all = append(all, Leftover{
 			Kind: KindContainer, ID: c.ID, Name: name, Created: created,
-			Session: c.Labels[LabelSession], Role: c.Labels[LabelRole],
+			Session: c.Labels[LabelSession], Role: c.Labels[LabelRole], Bed: c.Labels[LabelBed],
 			Running: running(c.State, time.Since(created)),
 		})
 	}
@@ -177,13 +179,20 @@ func (e *Engine) removeAll(ctx context.Context, leftovers []Leftover, kind strin
 	var work errgroup.Group
 	work.SetLimit(removeAtOnce)
 	failed := make([]error, len(leftovers))
+	beds := map[string][]int{} // those of one bed one after the other, see Network
 	for i, l := range leftovers {
-		if l.Kind != kind {
-			continue
+		if l.Kind == kind {
+			bed := cmp.Or(l.Bed, l.ID)
+			beds[bed] = append(beds[bed], i)
 		}
+	}
+	for _, together := range beds {
 		work.Go(func() error {
-			if err := remove(ctx, l.ID); err != nil && !goneOrGoing(err) {
-				failed[i] = fmt.Errorf("remove %s %s: %w", l.Kind, l.Name, err)
+			for _, i := range together {
+				l := leftovers[i]
+				if err := remove(ctx, l.ID); err != nil && !goneOrGoing(err) {
+					failed[i] = fmt.Errorf("remove %s %s: %w", l.Kind, l.Name, err)
+				}
 			}
 			return nil
 		})

@@ -72,10 +72,13 @@ func (e *Engine) Run(ctx context.Context, s Spec) (*Node, error) {
 			}
 		}))
 	}
-	c, err := testcontainers.Run(ctx, s.Image, options...)
+	c, err := testcontainers.Run(ctx, s.Image, append(options, testcontainers.WithNoStart())...)
 	var node *Node
 	if c != nil {
 		node = &Node{Name: s.Name, ID: c.GetContainerID(), Host: s.Host, c: c}
+	}
+	if err == nil {
+		err = e.join(ctx, s.Network, node.ID, c.Start)
 	}
 	if err != nil {
 		return node, fmt.Errorf("start container %s: %w", s.Name, err)
@@ -110,9 +113,13 @@ func (n *Node) Endpoint(ctx context.Context, port string) (string, error) {
 	return endpoint, nil
 }
 
-// RemoveNode kills and removes the container with its volumes; gone already is no error.
-func (e *Engine) RemoveNode(ctx context.Context, id string) error {
-	_, err := e.client.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+// RemoveNode kills and removes a container of network n (the zero Network for none of
+// ours) with its volumes; gone already is no error.
+func (e *Engine) RemoveNode(ctx context.Context, n Network, id string) error {
+	err := n.leave(func() error {
+		_, err := e.client.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		return err
+	})
 	if err != nil && !goneOrGoing(err) {
 		return fmt.Errorf("remove container %.12s: %w", id, err)
 	}
@@ -141,8 +148,13 @@ func (e *Engine) runs(ctx context.Context, id string) bool {
 	return err == nil && found.Container.State != nil && found.Container.State.Running && !found.Container.State.Paused
 }
 
-// Kill sends SIGKILL to the container's first process and waits until it is gone.
-func (e *Engine) Kill(ctx context.Context, id string) error {
+// Kill sends SIGKILL to the first process of a container of network n and waits until
+// it is gone.
+func (e *Engine) Kill(ctx context.Context, n Network, id string) error {
+	return n.leave(func() error { return e.kill(ctx, id) })
+}
+
+func (e *Engine) kill(ctx context.Context, id string) error {
 	gone := e.client.ContainerWait(ctx, id, client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
 	if _, err := e.client.ContainerKill(ctx, id, client.ContainerKillOptions{Signal: "SIGKILL"}); err != nil && !errdefs.IsConflict(err) {
 		return fmt.Errorf("kill container %.12s: %w", id, err)
@@ -155,10 +167,14 @@ func (e *Engine) Kill(ctx context.Context, id string) error {
 	}
 }
 
-// Start starts a container that was killed: the same file system and address, a new
-// network namespace.
-func (e *Engine) Start(ctx context.Context, id string) error {
-	if _, err := e.client.ContainerStart(ctx, id, client.ContainerStartOptions{}); err != nil {
+// Start starts a container of network n that was killed: the same file system and
+// address, a new network namespace.
+func (e *Engine) Start(ctx context.Context, n Network, id string) error {
+	err := e.join(ctx, n, id, func(ctx context.Context) error {
+		_, err := e.client.ContainerStart(ctx, id, client.ContainerStartOptions{})
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("start container %.12s again: %w", id, err)
 	}
 	return nil

@@ -13,8 +13,12 @@ import (
 	"github.com/moby/moby/client"
 )
 
-// sessionLabel is on everything that a session starts.
-const sessionLabel = "org.faultbed.session"
+// sessionLabel is on everything that a session starts, bedLabel on what belongs to one
+// of its beds.
+const (
+	sessionLabel = "org.faultbed.session"
+	bedLabel     = "org.faultbed.bed"
+)
 
 // errNoContainer says that the engine knows no such container.
 var errNoContainer = errors.New("no such container")
@@ -22,6 +26,7 @@ var errNoContainer = errors.New("no such container")
 // container is what faultd wants to know of one.
 type container struct {
 	ID, Name, Session string
+	Bed               string // empty for none
 	Running           bool
 	PID               int
 	// HostNetwork says that it has no network namespace of its own.
@@ -32,7 +37,8 @@ type container struct {
 // is not there is no error.
 type engine interface {
 	Inspect(ctx context.Context, id string) (container, error)
-	Containers(ctx context.Context, session string) (ids []string, err error)
+	// Containers lists a session's containers: their ID and Bed.
+	Containers(ctx context.Context, session string) ([]container, error)
 	RemoveContainer(ctx context.Context, id string) error
 	Networks(ctx context.Context, session string) (ids []string, err error)
 	RemoveNetwork(ctx context.Context, id string) error
@@ -77,16 +83,16 @@ func ofSession(session string) client.Filters {
 	return client.Filters{}.Add("label", sessionLabel+"="+session)
 }
 
-func (d *docker) Containers(ctx context.Context, session string) ([]string, error) {
+func (d *docker) Containers(ctx context.Context, session string) ([]container, error) {
 	result, err := d.client.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ofSession(session)})
 	if err != nil {
 		return nil, fmt.Errorf("list containers: %w", err)
 	}
-	ids := make([]string, 0, len(result.Items))
+	found := make([]container, 0, len(result.Items))
 	for _, item := range result.Items {
-		ids = append(ids, item.ID)
+		found = append(found, container{ID: item.ID, Session: session, Bed: item.Labels[bedLabel]})
 	}
-	return ids, nil
+	return found, nil
 }
 
 func (d *docker) RemoveContainer(ctx context.Context, id string) error {
@@ -130,11 +136,12 @@ func (d *docker) Disconnect(ctx context.Context, network, container string) erro
 func findSelf(ctx context.Context, engine engine, session string) (id string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, engineWithin)
 	defer cancel()
-	ids, err := engine.Containers(ctx, session)
+	listed, err := engine.Containers(ctx, session)
 	if err != nil {
 		return "", fmt.Errorf("ask the engine (is its socket mounted?): %w", err)
 	}
-	for _, id := range ids {
+	for _, c := range listed {
+		id := c.ID
 		found, err := engine.Inspect(ctx, id)
 		if errors.Is(err, errNoContainer) {
 			continue

@@ -55,15 +55,16 @@ func (f *fakeEngine) Inspect(_ context.Context, id string) (container, error) {
 	return container{}, fmt.Errorf("inspect %s: %w", id, errNoContainer)
 }
 
-func (f *fakeEngine) Containers(_ context.Context, session string) (ids []string, err error) {
+func (f *fakeEngine) Containers(_ context.Context, session string) (found []container, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for id, c := range f.containers {
 		if c.Session == session {
-			ids = append(ids, id)
+			c.ID = id
+			found = append(found, c)
 		}
 	}
-	return ids, nil
+	return found, nil
 }
 
 func (f *fakeEngine) RemoveContainer(_ context.Context, id string) error {

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -55,17 +57,27 @@ func (r *reaper) round(ctx context.Context) (found int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	var others []string
-	for _, id := range containers {
-		if id != r.self {
-			others = append(others, id)
+	beds := map[string][]string{} // what belongs to none has nothing in common, and is little
+	others := 0
+	for _, c := range containers {
+		if c.ID != r.self {
+			beds[c.Bed] = append(beds[c.Bed], c.ID)
+			others++
 		}
 	}
-	failed := parallel(others, func(id string) error { return r.engine.RemoveContainer(ctx, id) })
+	// One after the other within a bed: containers that leave a network at the same
+	// moment can spoil the engine's count of its endpoints, and then it never goes.
+	failed := parallel(slices.Sorted(maps.Keys(beds)), func(bed string) error {
+		var errs []error
+		for _, id := range beds[bed] {
+			errs = append(errs, r.engine.RemoveContainer(ctx, id))
+		}
+		return errors.Join(errs...)
+	})
 
 	networks, err := r.engine.Networks(ctx, r.session)
 	if err != nil {
-		return len(others), errors.Join(failed, err)
+		return others, errors.Join(failed, err)
 	}
 	err = parallel(networks, func(id string) error {
 		err := r.engine.RemoveNetwork(ctx, id)
@@ -78,7 +90,7 @@ func (r *reaper) round(ctx context.Context) (found int, err error) {
 		}
 		return r.engine.RemoveNetwork(ctx, id)
 	})
-	return len(others) + len(networks), errors.Join(failed, err)
+	return others + len(networks), errors.Join(failed, err)
 }
 
 // parallel calls do for each id at once and joins the errors.
