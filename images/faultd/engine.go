@@ -141,8 +141,7 @@ func findSelf(ctx context.Context, engine engine, session string) (id string, er
 		return "", fmt.Errorf("ask the engine (is its socket mounted?): %w", err)
 	}
 	for _, c := range listed {
-		id := c.ID
-		found, err := engine.Inspect(ctx, id)
+		found, err := engine.Inspect(ctx, c.ID)
 		if errors.Is(err, errNoContainer) {
 			continue
 		}
@@ -154,5 +153,5 @@ func findSelf(ctx context.Context, engine engine, session string) (id string, er
 		}
 	}
 	return "", fmt.Errorf("process %d is the main process of none of the %d containers with label %s=%s: run faultd in one, with --pid=host",
-		os.Getpid(), len(ids), sessionLabel, session)
+		os.Getpid(), len(listed), sessionLabel, session)
 }
