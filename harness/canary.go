@@ -19,7 +19,23 @@ import (
 //	})
 func Canary(tb testing.TB, run func(tb testing.TB)) (history.Verdict, string) {
 	tb.Helper()
-	r := &recordingTB{TB: tb}
+	return (&recordingTB{TB: tb, name: "canary " + tb.Name()}).judged(run)
+}
+
+// Alone runs a function that lays beds where there is no test, with a testing.TB that
+// ends with it, and returns the verdict over its last bed. Evidence is kept under name.
+func Alone(name string, run func(tb testing.TB)) (history.Verdict, string) {
+	return (&recordingTB{TB: silentTB{}, name: name}).judged(run)
+}
+
+// silentTB is the TB below a recordingTB that has none of a test: nothing but Logf is
+// ever asked of it.
+type silentTB struct{ testing.TB }
+
+func (silentTB) Logf(string, ...any) {}
+
+// judged runs a function and its cleanups, and returns the verdict over its last bed.
+func (r *recordingTB) judged(run func(tb testing.TB)) (history.Verdict, string) {
 	r.do(func() { run(r) })
 	for len(r.cleanups) > 0 { // last first; a cleanup may add others
 		last := len(r.cleanups) - 1
@@ -43,6 +59,7 @@ func Canary(tb testing.TB, run func(tb testing.TB)) (history.Verdict, string) {
 // recordingTB keeps failures to itself.
 type recordingTB struct {
 	testing.TB
+	name     string
 	failure  string
 	failed   bool
 	panicked any
@@ -84,5 +101,5 @@ func (r *recordingTB) Fatalf(f string, args ...any) {
 	runtime.Goexit()
 }
 func (r *recordingTB) Cleanup(f func())                { r.cleanups = append(r.cleanups, f) }
-func (r *recordingTB) Name() string                    { return "canary " + r.TB.Name() }
+func (r *recordingTB) Name() string                    { return r.name }
 func (r *recordingTB) Logf(format string, args ...any) { r.TB.Logf(format, args...) }

@@ -1,0 +1,78 @@
+package bench
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPercentilesAreMeasuredValues(t *testing.T) {
+	var s Sample
+	for ms := range 100 {
+		s.add(time.Duration(100-ms) * time.Millisecond) // 100 ms first, 1 ms last
+	}
+	for p, want := range map[float64]float64{0: 1, 50: 50, 99: 99, 100: 100} {
+		if got := s.Percentile(p); got != want {
+			t.Errorf("percentile %v is %v, want %v", p, got, want)
+		}
+	}
+	if s.MS[0] != 100 {
+		t.Error("the order of the turns is lost")
+	}
+	if few := (Sample{MS: []float64{3, 1, 2}}); few.Percentile(99) != 3 || few.Percentile(50) != 2 {
+		t.Errorf("of three: p99 %v, p50 %v; want 3, 2", few.Percentile(99), few.Percentile(50))
+	}
+}
+
+func TestTurnsAlternateAndStopAtTheFirstError(t *testing.T) {
+	var order []string
+	note := func(who string) func(int) error {
+		return func(int) error { order = append(order, who); return nil }
+	}
+	if err := turns(3, note("a"), note("b")); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(order, ""); got != "abbaab" {
+		t.Errorf("order %s, want abbaab", got)
+	}
+	broken := errors.New("broken")
+	order = nil
+	if err := turns(3, note("a"), func(int) error { return broken }); !errors.Is(err, broken) || !slices.Equal(order, []string{"a"}) {
+		t.Errorf("%v after %v, want broken after one turn", err, order)
+	}
+}
+
+func TestReportShowsRatiosWhereThereIsSomethingToCompare(t *testing.T) {
+	r := Report{Comparisons: []Comparison{
+		{What: "both", Aim: 1.3, Ours: Sample{"bed", []float64{30, 10, 20}}, Theirs: Sample{"plain", []float64{10, 10, 40}}},
+		{What: "alone", Ours: Sample{"inject", []float64{5}}},
+	}}
+	var page strings.Builder
+	if err := r.Table(&page); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(page.String(), "\n")
+	for line, want := range map[int][]string{
+		1: {"both", "2.000", "1.3"},
+		2: {"bed", "3", "20.0", "30.0", "10.0", "30.0"},
+		3: {"plain", "3", "10.0", "40.0", "10.0", "40.0"},
+		4: {"alone"},
+		5: {"inject", "1", "5.0", "5.0", "5.0", "5.0"},
+	} {
+		if got := strings.Fields(lines[line]); !slices.Equal(got, want) {
+			t.Errorf("line %d is %q, want %q", line, got, want)
+		}
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"what":"both","ratio":2,"aim":1.3`, `"ms":[30,10,20],"n":3,"p50_ms":20`, `{"what":"alone","ours":`} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%s lacks %s", text, want)
+		}
+	}
+}

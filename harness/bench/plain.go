@@ -1,0 +1,137 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/faultbed/faultbed/harness"
+	"github.com/faultbed/faultbed/harness/cluster"
+	"github.com/faultbed/faultbed/harness/topology"
+)
+
+// plain is the bed's topology as Docker alone runs it: the same images and commands on
+// a network of their own, every gate open, no proxy and no steering.
+type plain struct {
+	session *harness.Session
+	network cluster.Network
+	nodes   map[string]*plainNode
+}
+
+type plainNode struct {
+	id      string
+	address netip.Addr
+}
+
+// firstHost is the first node's place on the network; the gateway has the first.
+const firstHost = 10
+
+// startPlain starts all containers in parallel and returns when the start calls have
+// returned. Stop what it returns also with an error.
+func (m *meter) startPlain(ctx context.Context) (*plain, error) {
+	name := m.name("plain")
+	p := &plain{session: m.session, nodes: map[string]*plainNode{}}
+	for i := range m.topology.Nodes {
+		p.nodes[m.topology.Nodes[i].Name] = &plainNode{}
+	}
+	var err error
+	if p.network, err = m.session.Engine.StartNetwork(ctx, name, m.labels("network")); err != nil {
+		return p, err
+	}
+	all, ctx := errgroup.WithContext(ctx)
+	for i, n := range m.topology.Nodes {
+		what, err := m.session.System.Container(m.topology, n)
+		if err != nil {
+			return p, errors.Join(err, all.Wait())
+		}
+		node := p.nodes[n.Name]
+		node.address = p.network.Address(firstHost + i)
+		spec := cluster.Spec{
+			Name: name + "-" + n.Name, Host: n.Name, Image: what.Image, Entrypoint: what.Entrypoint, Cmd: what.Cmd,
+			Env: openGate(what.Env), Labels: m.labels(string(n.Role)), Network: p.network, Address: node.address,
+		}
+		all.Go(func() (err error) {
+			node.id, err = m.session.Engine.RunPlain(ctx, spec)
+			return err
+		})
+	}
+	return p, all.Wait()
+}
+
+// openGate is an environment in which a node does not wait at its gate.
+func openGate(env map[string]string) map[string]string {
+	open := map[string]string{"FAULTBED_GATE": "open"}
+	for name, value := range env {
+		open[name] = value
+	}
+	return open
+}
+
+// awaitReady returns when the supernode counts all peers, asked as often and in the
+// same way as on a bed.
+func (p *plain) awaitReady(ctx context.Context, t topology.Topology) error {
+	ctx, cancel := context.WithTimeout(ctx, p.session.System.Bounds().Ready)
+	defer cancel()
+	want := len(t.Of(topology.Seed, topology.Peer))
+	beat := time.NewTicker(harness.Poll)
+	defer beat.Stop()
+	for {
+		members, err := p.session.System.Members(ctx, p.ask, t.Of(topology.Supernode)[0].Name)
+		if err == nil && len(members) == want {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waited for a plain supernode to count %d peers; last seen: %d, %w", want, len(members), errors.Join(err, ctx.Err()))
+		case <-beat.C:
+		}
+	}
+}
+
+// ask implements system.Ask.
+func (p *plain) ask(ctx context.Context, node, url string) ([]byte, error) {
+	status, body, err := p.session.Agent.Fetch(ctx, p.nodes[node].id, url)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("status %d", status)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask %s for %s: %w", node, url, err)
+	}
+	return body, nil
+}
+
+// stop removes all containers and the network, also after an interrupt.
+func (p *plain) stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), harness.BedStop)
+	defer cancel()
+	var all errgroup.Group
+	for _, n := range p.nodes {
+		if n.id != "" {
+			all.Go(func() error { return p.session.Engine.RemoveNode(ctx, p.network, n.id) })
+		}
+	}
+	err := all.Wait()
+	if p.network.ID != "" {
+		err = errors.Join(err, p.session.Engine.RemoveNetwork(ctx, p.network))
+	}
+	return err
+}
+
+// name is one that nothing else on the engine has.
+func (m *meter) name(what string) string {
+	m.started++
+	return fmt.Sprintf("%s-%s-%d", m.session.ID, what, m.started)
+}
+
+// labels bind to the session what is started here, so that faultd removes it if this
+// process dies.
+func (m *meter) labels(role string) map[string]string {
+	return map[string]string{
+		cluster.LabelSession: m.session.ID, cluster.LabelRole: role, cluster.LabelScenario: "benchmark",
+	}
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faultbed/faultbed/harness"
+	"github.com/faultbed/faultbed/harness/bench"
+	"github.com/faultbed/faultbed/harness/cluster"
+	"github.com/faultbed/faultbed/harness/history"
+	"github.com/faultbed/faultbed/harness/report"
+)
+
+// benchRounds is how many pairs of beds make a benchmark that takes some three minutes
+// on two cores.
+const benchRounds = "5"
+
+func newBench() *cobra.Command {
+	var rounds, out string
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure beds, faults and downloads against plain Docker",
+		Long: "Measure beds, faults and downloads against plain Docker, both in turns and in one run.\n\n" +
+			"Prints a table, and writes bench.json with every single time.",
+		Args: noMore,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			i, release := watchInterruption(cmd.Context())
+			defer release()
+			err := measure(i.asked, rounds, out, newScreen(cmd.OutOrStdout()))
+			if err != nil && i.happened() {
+				return exit{report.ExitInterrupted, errInterrupted}
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&rounds, "rounds", benchRounds, "pairs of beds; faults and requests grow with them")
+	cmd.Flags().StringVar(&out, "out", "", "`folder` for bench.json (default: out in the project)")
+	return cmd
+}
+
+// measure checks everything, then opens a session and runs the benchmark on it.
+func measure(ctx context.Context, rounds, out string, s *screen) (err error) {
+	root, err := cluster.ModuleRoot()
+	if err != nil {
+		return usage("%w: run faultbed inside one", err)
+	}
+	n, roundsErr := atLeastOne("rounds", rounds, 1)
+	out, outErr := folder(cmp.Or(out, filepath.Join(root, "out")))
+	if err := errors.Join(roundsErr, outErr); err != nil {
+		return first(err)
+	}
+	engine, _, err := ready(ctx, s)
+	if err != nil {
+		return err
+	}
+	_ = engine.Close() // idle connections, nothing to lose; the session has its own
+	progress := func(line string) { s.say("%s", line) }
+	session, _, err := harness.Open(ctx, harness.Options{
+		RunDir: filepath.Join(out, "bench"), System: "reference", Profile: "fast", Repeat: 1,
+	}, progress)
+	if err != nil {
+		return infra(err)
+	}
+	harness.Use(session)
+	measured, err := bench.Run(ctx, session, n, progress)
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), harness.BedStop)
+	defer cancel()
+	if err := errors.Join(err, session.Close(closing)); err != nil {
+		return infra(err)
+	}
+	s.say("")
+	path := filepath.Join(out, "bench.json")
+	if err := errors.Join(measured.Table(s.out), os.MkdirAll(out, 0o755), history.Write(path, measured)); err != nil {
+		return infra(err)
+	}
+	s.say("\n%d rounds in %.1f s: %s", n, float64(measured.WallMS)/1000, shortest(path))
+	return nil
+}
