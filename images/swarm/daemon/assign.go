@@ -121,16 +121,20 @@ func (c *conductor) sourceReason(v view, now time.Time) string {
 		}
 		return "ordered by the supernode"
 	case !registered && !c.hopeful() && (c.reason != "" || now.Sub(c.progress) > c.d.cfg.Profile.RetryMax):
-		return "no supernode and no parent"
+		return reasonAlone
 	case now.Sub(c.progress) > c.d.cfg.Profile.ScheduleTimeout:
 		return reasonNoProgress
-	case c.reason == reasonNoProgress && !c.delivering():
-		return c.reason
+	case c.reason == reasonNoProgress && !c.delivering(), c.reason == reasonAlone && !c.hopeful():
+		return c.reason // a supernode that comes and goes is no reason to wait anew for each span
 	}
 	return ""
 }
 
-const reasonNoProgress = "no progress from parents"
+// Reasons that stand until a parent delivers, or is there to deliver.
+const (
+	reasonNoProgress = "no progress from parents"
+	reasonAlone      = "no supernode and no parent"
+)
 
 // delivering says whether a parent has a piece on its way.
 func (c *conductor) delivering() bool {
