@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"fmt"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -26,13 +28,15 @@ var (
 	out8002  = closedPort{ports: []int{8002}, toSupernode: true}
 	out65000 = closedPort{ports: []int{65000}}
 	outRange = closedPort{ports: fault.Range(65000, 65020)}
-	leech1   = closedPort{ports: []int{65001}}
-	leech2   = closedPort{ports: []int{65002}}
+	leech1   = closedPort{ports: []int{65001}, step: "check", witness: "supernode-1"}
+	leech2   = closedPort{ports: []int{65002}, step: "piece", witness: "peer-2"}
 )
 
 type closedPort struct {
 	ports       []int
 	toSupernode bool // closed on the way to the supernode, else on the way to the peer
+	step        string
+	witness     string // the node whose log says that this step failed
 }
 
 // of aims at the links of these peers that a rule on their host would close.
@@ -113,6 +117,10 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 		Expect(bed.Download(ctx, leecher, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
 		Expect(bed.Download(ctx, neighbour, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
 		Expect(bed.Served(leecher)(ctx)).To(BeZero())
+		Expect(bed.Diagnoses(bed.Node(port.witness))(ctx)).To(ContainElement(SatisfyAll(
+			HaveField("Step", port.step),
+			HaveField("Target", HaveSuffix(fmt.Sprint(":", port.ports[0]))),
+		)))
 		Expect(bed.Members(ctx)).To(ConsistOf(everybody))
 
 		By("opening the port again")

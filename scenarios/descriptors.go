@@ -49,11 +49,16 @@ var _ = Describe("File descriptors", descriptors, func() {
 		By("giving them back")
 		limit.Heal(ctx)
 		Eventually(ctx, bed.Parents).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(primary.Name))
+
+		By("downloading what nobody has, which the primary is asked for first")
+		Expect(bed.Served(primary)(ctx)).To(BeZero())
+		Expect(bed.Download(ctx, bed.Peers()[1], fixtures.Fresh(1)).Wait(ctx)).To(judge.ComeFromSwarm())
+		Expect(bed.Served(primary)(ctx)).To(BeNumerically(">", 0))
 	}, SpecTimeout(harness.Spec))
 
-	It("exhausted on the supernode: downloads go on, the count comes back", func(ctx SpecContext) {
+	It("exhausted on the supernode: nobody is lost, and newcomers get in afterwards", func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
-		supernode := bed.Supernodes()[0]
+		supernode, newcomer := bed.Supernodes()[0], bed.Peers()[2]
 		everybody := topology.Names(append(bed.Seeds(), bed.Peers()...))
 
 		By("taking the supernode's descriptors away")
@@ -63,9 +68,16 @@ var _ = Describe("File descriptors", descriptors, func() {
 		Expect(bed.Download(ctx, bed.Peers()[0], fixtures.Layer4M).Wait(ctx)).To(judge.BeIntact(fixtures.Layer4M))
 		Eventually(ctx, bed.Diagnoses(supernode)).WithTimeout(bed.Bounds().Notice).
 			Should(ContainElement(diagnosis("", "", tooMany)))
+		Consistently(ctx, bed.Members).WithTimeout(bed.Bounds().Drop).Should(ConsistOf(everybody))
 
 		By("giving them back")
 		limit.Heal(ctx)
+		Expect(bed.Download(ctx, bed.Peers()[0], fixtures.Fresh(1)).Wait(ctx)).To(judge.ComeFromSwarm())
+
+		By("restarting a peer, which must connect anew")
+		restart := bed.Inject(ctx, fault.Unreachable{Nodes: []topology.Node{newcomer}, How: fault.Killed})
+		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Drop).ShouldNot(ContainElement(newcomer.Name))
+		restart.Heal(ctx)
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ConsistOf(everybody))
 	}, SpecTimeout(harness.Spec))
 })

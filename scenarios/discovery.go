@@ -13,10 +13,11 @@ import (
 // A peer that can reach its supernode joins, and everybody knows everybody.
 var _ = Describe("Discovery", discovery, func() {
 	It("lets every peer know every other", smoke, func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Lay(ctx, GinkgoTB(), topology.Small())
 		all := append(topology.Names(bed.Seeds()), topology.Names(bed.Peers())...)
 
-		By("counting on the supernode")
+		By("starting, and counting on the supernode")
+		bed.Open(ctx)
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Ready).Should(ConsistOf(all))
 
 		By("asking each peer whom it knows")

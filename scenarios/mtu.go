@@ -30,6 +30,7 @@ var _ = Describe("An MTU black hole", mtu, func() {
 
 		By("downloading")
 		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(diagnosis("piece", "", "stalled")))
 		Expect(bed.Members(ctx)).To(ContainElement(peer.Name))
 	}, SpecTimeout(harness.Spec))
 
@@ -47,17 +48,23 @@ var _ = Describe("An MTU black hole", mtu, func() {
 
 	DescribeTable("between a peer and the supernode costs it no file", func(ctx SpecContext, direction fault.Direction) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
-		peer, file := bed.Peers()[0], fixtures.Layer4M
+		peer, file := bed.Peers()[0], fixtures.Layer64M // the digests of its pieces alone fill a packet
+
+		By("bringing the file into the swarm")
+		Expect(bed.Download(ctx, bed.Peers()[1], file).Wait(ctx)).To(judge.BeIntact(file))
 
 		By("swallowing full packets on the way")
 		hole := bed.Inject(ctx, fault.MTU{Links: fault.From(peer).To(bed.Supernodes()...), Bytes: pathMTU, Direction: direction})
 
-		By("downloading")
+		By("downloading, while the supernode's link breaks again and again")
 		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(judge.BeIntact(file))
+		Eventually(ctx, bed.Diagnoses(peer)).WithTimeout(bed.Bounds().Notice).
+			Should(ContainElement(diagnosis("announce", "supernode-1:8002", "")))
 
-		By("letting full packets pass again")
+		By("letting full packets pass again, and seeing it stay")
 		hole.Heal(ctx)
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(peer.Name))
+		Eventually(ctx, bed.Known(peer)).WithTimeout(bed.Bounds().Rejoin).ShouldNot(BeEmpty())
 	},
 		Entry("to the supernode", fault.Upstream, SpecTimeout(harness.Spec)),
 		Entry("from the supernode", fault.Downstream, SpecTimeout(harness.Spec)),

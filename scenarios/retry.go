@@ -43,7 +43,8 @@ var _ = Describe("Retry", retry, func() {
 		})
 
 		By("downloading")
-		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(judge.BeIntact(file))
+		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(diagnosis("piece", "", "")))
 	}, SpecTimeout(harness.Spec))
 
 	It("takes pieces elsewhere when a parent resets its connections", func(ctx SpecContext) {
@@ -58,6 +59,7 @@ var _ = Describe("Retry", retry, func() {
 
 		By("downloading")
 		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromPeers()))
+		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(diagnosis("piece", "", "reset")))
 	}, SpecTimeout(harness.Spec))
 
 	It("registers again when the supernode no longer resets its connections", func(ctx SpecContext) {

@@ -13,8 +13,12 @@ import (
 // Minor releases speak to each other; a major that cannot is refused, and told why.
 var _ = Describe("Version skew", versions, func() {
 	DescribeTable("between minor releases does not show", func(ctx SpecContext, t topology.Topology) {
-		bed := harness.Start(ctx, GinkgoTB(), t)
+		bed := harness.Lay(ctx, GinkgoTB(), t)
 		file := fixtures.Layer4M
+
+		By("starting")
+		bed.Open(ctx)
+		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Ready).Should(ConsistOf(topology.Names(append(bed.Seeds(), bed.Peers()...))))
 
 		By("downloading on every peer")
 		for _, peer := range bed.Peers() {
