@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/history"
@@ -140,13 +143,20 @@ func (b *Bed) ask(ctx context.Context, name, url string) ([]byte, error) {
 
 // readFacts looks at the namespaces of all nodes that run.
 func (b *Bed) readFacts(ctx context.Context) (map[string]agent.Facts, error) {
+	var mu sync.Mutex
 	facts := map[string]agent.Facts{}
+	all, ctx := errgroup.WithContext(ctx)
 	for name, n := range b.nodes {
-		f, err := b.session.Agent.Facts(ctx, n.container.ID)
-		if err != nil {
-			return nil, fmt.Errorf("facts of %s: %w", name, err)
-		}
-		facts[name] = f
+		all.Go(func() error {
+			f, err := b.session.Agent.Facts(ctx, n.container.ID)
+			if err != nil {
+				return fmt.Errorf("facts of %s: %w", name, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			facts[name] = f
+			return nil
+		})
 	}
-	return facts, nil
+	return facts, all.Wait()
 }

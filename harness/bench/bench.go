@@ -34,7 +34,7 @@ type meter struct {
 	progress func(line string)
 }
 
-// Run measures everything, with that many pairs of beds and six times as many faults.
+// Run measures everything, with that many pairs of beds and five times as many faults.
 // The session has to be the one in use. progress gets a line for each part that begins.
 func Run(ctx context.Context, s *harness.Session, rounds int, progress func(line string)) (Report, error) {
 	t, err := topology.New(nodes, seeds)

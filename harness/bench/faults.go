@@ -17,7 +17,7 @@ import (
 )
 
 // faultsPerRound is how many faults there are for each pair of beds.
-const faultsPerRound = 6
+const faultsPerRound = 5
 
 // faults compares a port blocked on one link with helper containers that would do the
 // same. The helpers are a lower bound: they start, do nothing, and exit. The fault acts

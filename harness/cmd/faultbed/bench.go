@@ -18,7 +18,7 @@ import (
 
 // benchRounds is how many pairs of beds make a benchmark that takes some three minutes
 // on two cores.
-const benchRounds = "5"
+const benchRounds = "7"
 
 func newBench() *cobra.Command {
 	var rounds, out string
