@@ -52,6 +52,7 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 	// Two peers far from the seeds, so that they would take pieces from each other.
 	near := topology.Small().Located("b", "peer-1", "peer-2")
 
+	// Seen red: with a peer that does not register again once it was in, peer-1 stays out after the port opened.
 	DescribeTable("keeps one peer out, and lets it back in when opened", func(ctx SpecContext, port closedPort, how fault.How) {
 		bed := harness.Start(ctx, GinkgoTB(), near)
 		sick := bed.Node("peer-1")
@@ -79,6 +80,7 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 		Entry("65000-65020 refused", outRange, fault.Refused, SpecTimeout(harness.Spec)),
 	)
 
+	// Seen red: with peers that do not register again once they were in, the count stays 0.
 	DescribeTable("keeps all peers out, and lets them back in when opened", func(ctx SpecContext, port closedPort, how fault.How) {
 		bed := harness.Start(ctx, GinkgoTB(), near)
 		everybody := append(bed.Seeds(), bed.Peers()...)
@@ -102,6 +104,8 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 		Entry("65000-65020 refused", outRange, fault.Refused, SpecTimeout(harness.Spec)),
 	)
 
+	// Seen red: with a supernode that offers parents it cannot reach, peer-1 serves behind 65001; with
+	// failed pieces taken from the origin at once, or failures never forgiven, 65002 is red.
 	DescribeTable("makes one peer a leecher, and a parent again when opened", func(ctx SpecContext, port closedPort, how fault.How) {
 		bed := harness.Start(ctx, GinkgoTB(), near)
 		leecher, neighbour := bed.Node("peer-1"), bed.Node("peer-2")

@@ -16,6 +16,7 @@ const tooMany = "too many open files"
 // A node that has run out of file descriptors harms itself alone, says so, and is well
 // as soon as it has some.
 var _ = Describe("File descriptors", descriptors, func() {
+	// Seen red: with EMFILE not told from other errors, the log says "bad answer".
 	It("exhausted on a peer: others go on, it recovers", smoke, func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		sick, well := bed.Peers()[0], bed.Peers()[1]
@@ -34,6 +35,7 @@ var _ = Describe("File descriptors", descriptors, func() {
 		Expect(bed.Download(ctx, sick, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
 	}, SpecTimeout(harness.Spec))
 
+	// Seen red: without seed fallback the file comes from the origin.
 	It("exhausted on the primary seed: the backup serves", func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		primary, backup := bed.Seeds()[0], bed.Seeds()[1]
@@ -56,6 +58,7 @@ var _ = Describe("File descriptors", descriptors, func() {
 		Expect(bed.Served(primary)(ctx)).To(BeNumerically(">", 0))
 	}, SpecTimeout(harness.Spec))
 
+	// Seen red: with a supernode that drops its peers when a seed cannot be dialled, nobody is left.
 	It("exhausted on the supernode: nobody is lost, and newcomers get in afterwards", func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		supernode, newcomer := bed.Supernodes()[0], bed.Peers()[2]

@@ -18,6 +18,7 @@ const pathMTU = 1200
 // A path that swallows full packets lets a peer register and then starves it. It must
 // not starve the download.
 var _ = Describe("An MTU black hole", mtu, func() {
+	// Seen red: with failed pieces taken from the origin at once, the other peer serves too little.
 	It("between a peer and one parent makes it take the pieces elsewhere", smoke, func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, parent, file := bed.Peers()[0], bed.Seeds()[0], fixtures.Layer4M
@@ -34,6 +35,7 @@ var _ = Describe("An MTU black hole", mtu, func() {
 		Expect(bed.Members(ctx)).To(ContainElement(peer.Name))
 	}, SpecTimeout(harness.Spec))
 
+	// Seen red: with stalls told as timeouts, the log has no stall.
 	It("between a peer and all parents sends it to the origin, and says that pieces stall", func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, file := bed.Peers()[0], fixtures.Layer4M
@@ -46,6 +48,8 @@ var _ = Describe("An MTU black hole", mtu, func() {
 		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(diagnosis("piece", "", "stalled")))
 	}, SpecTimeout(harness.Spec))
 
+	// Seen red: with a download that waits for its supernode without end, it never ends; with a peer
+	// that does not register again, what comes after the cure is from the origin.
 	DescribeTable("between a peer and the supernode costs it no file", func(ctx SpecContext, direction fault.Direction) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, file := bed.Peers()[0], fixtures.Layer64M // the digests of its pieces alone fill a packet
@@ -75,6 +79,7 @@ var _ = Describe("An MTU black hole", mtu, func() {
 		Entry("both ways", fault.Both, SpecTimeout(harness.Spec)),
 	)
 
+	// Seen red: with a supernode that never forgives a failed parent, the origin goes on serving.
 	It("is cured by a lower interface MTU on the peer", func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]

@@ -13,6 +13,7 @@ import (
 
 // A download that meets trouble takes its pieces elsewhere, and gets there.
 var _ = Describe("Retry", retry, func() {
+	// Seen red: with failed pieces taken from the origin at once, it serves 44 % of the file.
 	It("finishes a download over links that flap", func(ctx SpecContext) {
 		const originRate = 4 << 20 // bytes/s: 16 MiB take 4 s, two turns of the flapping
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
@@ -32,6 +33,7 @@ var _ = Describe("Retry", retry, func() {
 		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(diagnosis("piece", "", "")))
 	}, SpecTimeout(harness.Spec))
 
+	// Seen red: with failed pieces taken from the origin at once, peers serve too little.
 	It("takes pieces elsewhere when a parent resets its connections", func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, file := bed.Peers()[0], fixtures.Layer4M
@@ -47,6 +49,7 @@ var _ = Describe("Retry", retry, func() {
 		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(diagnosis("piece", "", "reset")))
 	}, SpecTimeout(harness.Spec))
 
+	// Seen red: with peers that go to the origin as soon as the supernode is lost, it serves the rest.
 	It("does not let a lost supernode stop a download under way", func(ctx SpecContext) {
 		const originRate = 3 << 20 // bytes/s: 16 MiB take about 5 s
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
@@ -64,6 +67,7 @@ var _ = Describe("Retry", retry, func() {
 		Expect(download.Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
 	}, SpecTimeout(harness.Spec))
 
+	// Seen red: with all pieces asked of the primary seed, the origin has to help out.
 	It("gets a file past a parent that trickles", func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, file := bed.Peers()[0], fixtures.Layer4M

@@ -15,6 +15,7 @@ import (
 // A seed that is away costs nobody a file: the next seed takes over, and only when all
 // are away do peers go to the origin, sparingly.
 var _ = Describe("An unreachable seed", seeds, func() {
+	// Seen red: without seed fallback, as in 2.1.0, the file comes from the origin.
 	DescribeTable("away before the start is replaced by the backup", func(ctx SpecContext, how fault.How) {
 		bed := harness.Lay(ctx, GinkgoTB(), topology.Small())
 		primary, backup := bed.Seeds()[0], bed.Seeds()[1]
@@ -35,6 +36,7 @@ var _ = Describe("An unreachable seed", seeds, func() {
 		Entry("refused", fault.Refused, SpecTimeout(harness.Spec)),
 	)
 
+	// Seen red: without seed fallback, as in 2.1.0, the download fails and names the lost parent.
 	DescribeTable("lost in the middle of a download does not stop it", func(ctx SpecContext, how fault.How) {
 		const originRate = 3 << 20 // bytes/s: 16 MiB take about 5 s, time enough to act halfway
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
@@ -59,6 +61,7 @@ var _ = Describe("An unreachable seed", seeds, func() {
 		Entry("killed", fault.Killed, SpecTimeout(harness.Spec)),
 	)
 
+	// Seen red: without seed fallback, as in 2.1.0, the file comes from the origin.
 	It("paused, so that it accepts and never answers, is replaced by the backup", func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 
@@ -70,6 +73,7 @@ var _ = Describe("An unreachable seed", seeds, func() {
 		Expect(bed.Served(bed.Seeds()[1])(ctx)).To(BeNumerically(">=", fixtures.Layer4M.Size))
 	}, SpecTimeout(harness.Spec))
 
+	// Seen red: without seed fallback, as in 2.1.0, the file comes from the origin.
 	It("whose address is wrong is passed over", func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().SeededBy("no-such-seed:65000", "seed-2:65000"))
 
@@ -82,6 +86,7 @@ var _ = Describe("An unreachable seed", seeds, func() {
 			Should(ContainElement(diagnosis("seed", "no-such-seed:65000", "no such host")))
 	}, SpecTimeout(harness.Spec))
 
+	// Seen red: with 256 KiB instead of 4 MiB a request, the origin is asked too often.
 	It("with no other left sends peers to the origin, sparingly", func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		file := fixtures.Layer16M
