@@ -14,6 +14,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/faultbed/faultbed/harness"
+	"github.com/faultbed/faultbed/harness/history"
 	_ "github.com/faultbed/faultbed/scenarios"
 )
 
@@ -79,6 +80,7 @@ var _ = ReportAfterEach(func(_ SpecContext, report SpecReport) {
 	case report.Failed():
 		outcome.Failure = report.Failure.Message
 	}
-	_, err := session.Conclude(outcome)
+	record, err := session.Conclude(outcome)
 	Expect(err).NotTo(HaveOccurred())
+	Expect(record.Verdict).To(Equal(history.Pass), record.Reason)
 })

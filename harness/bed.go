@@ -29,6 +29,7 @@ import (
 	"github.com/faultbed/faultbed/harness/system"
 	"github.com/faultbed/faultbed/harness/topology"
 	"github.com/faultbed/faultbed/harness/toxic"
+	"github.com/faultbed/faultbed/harness/workload"
 )
 
 // Bed is one running deployment. It owns all that it started or disturbed, and puts
@@ -52,10 +53,10 @@ type Bed struct {
 	mu         sync.Mutex
 	history    history.History
 	injections []*Injection
-	downloads  []*Download
+	downloads  []*workload.Download
 	probed     map[fault.Edge]int64 // bytes that our own probes moved
 	facts      map[string]agent.Facts
-	opened     map[string]bool
+	since      time.Time // of the latest injection, by the wall clock
 }
 
 // node is one place of the topology and the container that fills it.
@@ -100,16 +101,24 @@ func Lay(ctx context.Context, tb testing.TB, t topology.Topology) *Bed {
 	b := &Bed{
 		tb: tb, session: s, topo: t, name: s.nextBed(), start: time.Now(),
 		nodes: map[string]*node{}, ports: map[fault.Edge]uint16{}, content: ledger.Content{},
-		probed: map[fault.Edge]int64{}, opened: map[string]bool{},
+		probed: map[fault.Edge]int64{},
 	}
+	b.since, b.history.Started = b.start, b.start
 	b.book = fault.NewBook(b.name)
+	tb.Cleanup(b.stop)
+	if !s.occupy() {
+		b.infra(errors.New("lay bed: the scenario has one already, and one history"))
+	}
 	if err := t.Validate(); err != nil {
 		b.infra(fmt.Errorf("lay bed: %w", err))
 	}
-	tb.Cleanup(b.stop)
 	ctx, cancel := context.WithTimeout(ctx, BedStart)
 	defer cancel()
-	if err := b.lay(ctx); err != nil {
+	err := b.lay(ctx)
+	if err == nil {
+		b.facts, err = b.readFacts(ctx)
+	}
+	if err != nil {
 		b.infra(fmt.Errorf("lay bed: %w", err))
 	}
 	return b
@@ -247,15 +256,10 @@ func (b *Bed) Open(ctx context.Context, nodes ...topology.Node) {
 	if err := all.Wait(); err != nil {
 		b.infra(err)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, n := range nodes {
-		b.opened[n.Name] = true
-	}
 }
 
-// AwaitReady returns when every supernode counts every seed and peer, and every one
-// of these says that it is registered.
+// AwaitReady returns when every supernode counts every seed and peer. A supernode that
+// never does has failed the spec.
 func (b *Bed) AwaitReady(ctx context.Context) {
 	b.tb.Helper()
 	ctx, cancel := context.WithTimeout(ctx, b.Bounds().Ready)
@@ -269,29 +273,21 @@ func (b *Bed) AwaitReady(ctx context.Context) {
 				return err
 			}
 			if !slices.Equal(got, want) {
-				return fmt.Errorf("%s counts %v", s.Name, got)
+				return fmt.Errorf("%s counts %v: %w", s.Name, got, errMissing)
 			}
 		}
 		return nil
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, errMissing):
+		b.tb.Fatalf("the swarm did not come together: %v", err)
+	case err != nil:
 		b.infra(err)
 	}
-	b.noteReady(ctx)
 }
 
-// noteReady remembers when the bed was ready, and what its namespaces looked like.
-func (b *Bed) noteReady(ctx context.Context) {
-	b.tb.Helper()
-	facts, err := b.readFacts(ctx)
-	if err != nil {
-		b.infra(err)
-	}
-	at := b.now()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.facts, b.history.BedReadyMS = facts, &at
-}
+// errMissing is a count that is wrong, told from one that could not be asked for.
+var errMissing = errors.New("somebody is missing")
 
 // Bounds are what the system's own timers allow it.
 func (b *Bed) Bounds() system.Bounds { return b.session.System.Bounds() }

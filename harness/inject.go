@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"time"
 
 	"github.com/faultbed/faultbed/harness/fault"
 	"github.com/faultbed/faultbed/harness/history"
@@ -19,6 +20,9 @@ type Injection struct {
 func (b *Bed) Inject(ctx context.Context, f fault.Fault) *Injection {
 	b.tb.Helper()
 	b.step("inject " + f.Kind() + " on " + f.Target())
+	b.mu.Lock()
+	b.since = time.Now()
+	b.mu.Unlock()
 	injection, err := fault.Inject(ctx, b, f, b.book, b.now)
 	i := &Injection{b, injection}
 	b.mu.Lock()

@@ -41,7 +41,21 @@ func (b *Bed) count(ctx context.Context, supernode topology.Node) ([]string, err
 		return nil, err
 	}
 	b.notePeerCount(supernode.Name, len(members))
-	return names(members), nil
+	counted := names(members)
+	if len(counted) == len(b.topo.Of(topology.Seed, topology.Peer)) {
+		b.noteReady()
+	}
+	return counted, nil
+}
+
+// noteReady notes when a supernode first counted every seed and peer.
+func (b *Bed) noteReady() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.history.BedReadyMS == nil {
+		at := b.now()
+		b.history.BedReadyMS = &at
+	}
 }
 
 func names(members []system.Member) []string {
@@ -78,15 +92,21 @@ func (b *Bed) Known(peer topology.Node) func(context.Context) ([]string, error) 
 	}
 }
 
-// Diagnoses returns a function for Eventually: what a node's log says of failed
-// connections.
+// Diagnoses returns a function for Eventually: what a node's log says of connections
+// that failed since the latest injection, or ever if there was none. Node logs carry
+// the wall clock of the engine's machine.
 func (b *Bed) Diagnoses(n topology.Node) func(context.Context) ([]system.Diagnosis, error) {
 	return func(ctx context.Context) ([]system.Diagnosis, error) {
 		log, err := b.session.Engine.Logs(ctx, b.Container(n.Name))
 		if err != nil {
 			return nil, err
 		}
-		return b.session.System.Diagnoses(log), nil
+		b.mu.Lock()
+		since := b.since
+		b.mu.Unlock()
+		return slices.DeleteFunc(b.session.System.Diagnoses(log), func(d system.Diagnosis) bool {
+			return d.At.Before(since)
+		}), nil
 	}
 }
 

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -13,11 +14,14 @@ func DieWith(pid int) {
 	if pid == 0 {
 		return
 	}
+	parent := os.Getppid()
 	go func() {
 		beat := time.NewTicker(Poll)
 		defer beat.Stop()
 		for range beat.C {
-			if err := syscall.Kill(pid, 0); err == syscall.ESRCH {
+			// A killed process that nobody reaped still has its id; then our own parent,
+			// which was to die with it, tells.
+			if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || os.Getppid() != parent {
 				fmt.Fprintf(os.Stderr, "process %d, which started this run, is gone\n", pid)
 				os.Exit(1)
 			}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/faultbed/faultbed/harness/evidence"
 	"github.com/faultbed/faultbed/harness/history"
 	"github.com/faultbed/faultbed/harness/judge"
 )
@@ -48,7 +49,16 @@ func (s *Session) Conclude(o Outcome) (history.Scenario, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return record, fmt.Errorf("record %s: %w", o.Name, err)
 	}
-	return record, history.Write(filepath.Join(dir, fmt.Sprintf("%d-%s.json", s.Repeat, Slug(o.Name))), record)
+	return record, history.Write(filepath.Join(dir, fmt.Sprintf("%d-%s.json", s.Repeat, evidence.Slug(o.Name))), record)
+}
+
+// EvidenceDir is the folder of a scenario's evidence, relative to the run's.
+func (s *Session) EvidenceDir(scenario string) string {
+	dir := filepath.Join("evidence", evidence.Slug(scenario))
+	if s.Repeat > 1 {
+		dir += fmt.Sprintf("-%d", s.Repeat)
+	}
+	return dir
 }
 
 func isDir(path string) bool {

@@ -7,9 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/cluster"
@@ -38,6 +38,7 @@ type Session struct {
 	mu       sync.Mutex
 	beds     int
 	lost     error // why the lease ended before its time
+	occupied bool  // by a bed
 	finished *history.History
 }
 
@@ -90,9 +91,6 @@ func Open(ctx context.Context, o Options, progress func(string)) (*Session, Hand
 	if err == nil {
 		s, err = Attach(ctx, o, handoff)
 	}
-	if err == nil {
-		err = s.try(ctx)
-	}
 	if err != nil {
 		return nil, handoff, errors.Join(fmt.Errorf("start session: %w", err), removeFaultd(engine, faultd))
 	}
@@ -106,6 +104,9 @@ func Open(ctx context.Context, o Options, progress func(string)) (*Session, Hand
 		}
 		s.leaseEnd <- err
 	}()
+	if err := s.try(ctx); err != nil {
+		return nil, handoff, errors.Join(fmt.Errorf("start session: %w", err), s.Close(context.WithoutCancel(ctx)))
+	}
 	return s, handoff, nil
 }
 
@@ -212,12 +213,36 @@ func (s *Session) lostBecause() error {
 	return s.lost
 }
 
+// occupy notes that a bed is laid, unless there is one already: a scenario has one
+// history.
+func (s *Session) occupy() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.occupied
+	s.occupied = true
+	return !was
+}
+
+// vacate notes that the bed is put away, finish that its history is the scenario's.
+func (s *Session) vacate() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.occupied = false
+}
+
+func (s *Session) finish(h *history.History) {
+	s.vacate()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.finished = h
+}
+
 // nextBed returns a name for a bed that no other bed of the run has.
 func (s *Session) nextBed() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.beds++
-	return s.ID + "-" + strconv.FormatInt(time.Now().UnixMilli()%1_000_000, 36) + "-" + strconv.Itoa(s.beds)
+	return s.ID + "-" + strconv.FormatInt(int64(os.Getpid()), 36) + "-" + strconv.Itoa(s.beds)
 }
 
 // Write is the handoff as text.

@@ -1,13 +1,17 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/faultbed/faultbed/harness/agent"
+	"github.com/faultbed/faultbed/harness/evidence"
 	"github.com/faultbed/faultbed/harness/history"
 )
 
@@ -18,9 +22,11 @@ func (b *Bed) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), BedStop)
 	defer cancel()
 	b.endDownloads()
-	for _, i := range slices.Backward(b.injections) {
-		// An error is in the injection's record, where the judge finds it.
-		_ = i.injection.Heal(ctx) //nolint:errcheck // see above
+	b.mu.Lock()
+	injections := slices.Clone(b.injections)
+	b.mu.Unlock()
+	for _, i := range slices.Backward(injections) {
+		_ = i.injection.Heal(ctx) // an error is in the injection's record, where the judge finds it
 	}
 	b.trouble(b.closeBooks(ctx))
 	b.audit(ctx)
@@ -33,19 +39,19 @@ func (b *Bed) stop() {
 		b.trouble(lost)
 	}
 	if verdict, _ := b.verdict(); verdict != history.Pass || b.session.AllEvidence {
-		if err := b.keepEvidence(ctx); err != nil {
-			b.tb.Logf("keep evidence: %v", err)
+		dir := filepath.Join(b.session.RunDir, b.session.EvidenceDir(b.tb.Name()))
+		if err := evidence.Keep(ctx, dir, patient{b}); err != nil {
+			b.tb.Logf("evidence: %v", err)
 		}
 	}
 	b.trouble(b.remove(ctx))
 	h := b.History()
 	if r, ok := b.tb.(*recordingTB); ok {
 		r.history = &h
+		b.session.vacate()
 		return
 	}
-	b.session.mu.Lock()
-	defer b.session.mu.Unlock()
-	b.session.finished = &h
+	b.session.finish(&h)
 }
 
 // trouble notes what went wrong in the harness; nil is nothing.
@@ -63,8 +69,7 @@ func (b *Bed) endDownloads() {
 	running := slices.Clone(b.downloads)
 	b.mu.Unlock()
 	for _, d := range running {
-		d.cancel()
-		<-d.done
+		d.End()
 	}
 }
 
@@ -97,11 +102,18 @@ func (b *Bed) closeBooks(ctx context.Context) error {
 	return nil
 }
 
-// audit compares the namespaces of all nodes with what they were when the bed was
-// ready: after healing no rule, MTU, offload or limit may differ.
+// audit compares the namespaces of all nodes with what they were when the bed was laid:
+// after healing no rule, MTU or offload may differ. Limits go with the process; a fault
+// that changed one has seen it restored, or is not healed.
 func (b *Bed) audit(ctx context.Context) {
 	if b.facts == nil {
 		return
+	}
+	if crashed := b.crashed(ctx); crashed != "" {
+		b.mu.Lock()
+		b.history.Failure = cmp.Or(b.history.Failure, crashed)
+		b.mu.Unlock()
+		return // what it left is gone with it
 	}
 	now, err := b.readFacts(ctx)
 	if err != nil {
@@ -116,13 +128,28 @@ func (b *Bed) audit(ctx context.Context) {
 			"tables":   {was.Tables, is.Tables},
 			"MTU":      {was.MTU, is.MTU},
 			"offloads": {was.Offloads, is.Offloads},
-			"nofile":   {was.Soft, is.Soft},
 		} {
 			if before, after := fmt.Sprint(pair[0]), fmt.Sprint(pair[1]); before != after {
 				b.history.Residue = append(b.history.Residue, fmt.Sprintf("%s of %s: %s, was %s", what, name, after, before))
 			}
 		}
 	}
+}
+
+// crashed names the nodes that run no more although every fault is healed: they ended
+// by themselves.
+func (b *Bed) crashed(ctx context.Context) string {
+	var ended []string
+	for name, n := range b.nodes {
+		if runs, err := b.session.Engine.Runs(ctx, n.container.ID); err != nil || runs {
+			continue
+		}
+		if status, err := b.session.Engine.Ended(ctx, n.container.ID); err == nil {
+			ended = append(ended, fmt.Sprintf("%s ended by itself with exit status %d", name, status))
+		}
+	}
+	slices.Sort(ended)
+	return strings.Join(ended, ", ")
 }
 
 // remove takes away all containers, then the network.
@@ -144,4 +171,37 @@ func (b *Bed) remove(ctx context.Context) error {
 		err = errors.Join(err, b.session.Engine.RemoveNetwork(ctx, b.network))
 	}
 	return err
+}
+
+// patient is a bed as evidence sees it.
+type patient struct{ *Bed }
+
+func (p patient) Nodes() []string {
+	var started []string
+	for name, n := range p.nodes {
+		if n.container != nil {
+			started = append(started, name)
+		}
+	}
+	slices.Sort(started)
+	return started
+}
+
+func (p patient) Log(ctx context.Context, node string) ([]byte, error) {
+	return p.session.Engine.Logs(ctx, p.Container(node))
+}
+
+func (p patient) Inspect(ctx context.Context, node string) ([]byte, error) {
+	return p.session.Engine.Inspect(ctx, p.Container(node))
+}
+
+func (p patient) Facts(ctx context.Context, node string) (any, error) {
+	return p.session.Agent.Facts(ctx, p.Container(node))
+}
+
+func (p patient) Proxies(ctx context.Context) ([]byte, error) {
+	if p.streams == nil {
+		return nil, errors.New("the bed has no proxy")
+	}
+	return p.streams.Config(ctx)
 }

@@ -25,6 +25,12 @@ func (b *Bed) Destination(e fault.Edge) netip.AddrPort {
 	return netip.AddrPortFrom(b.nodes[e.Server].address, uint16(e.Port)) //nolint:gosec // a port
 }
 
+// Bulk implements fault.Target.
+func (b *Bed) Bulk(e fault.Edge) bool {
+	port := b.portOf(e)
+	return port.Protocol == "grpc" || port.Bulk != "" // a gRPC server describes itself at length
+}
+
 // Container implements fault.Target.
 func (b *Bed) Container(name string) string { return b.nodes[name].container.ID }
 
@@ -102,6 +108,10 @@ func (p processes) Unpause(ctx context.Context, name string) error {
 
 func (p processes) Kill(ctx context.Context, name string) error {
 	return p.bed.session.Engine.Kill(ctx, p.bed.network, p.bed.Container(name))
+}
+
+func (p processes) Runs(ctx context.Context, name string) (bool, error) {
+	return p.bed.session.Engine.Runs(ctx, p.bed.Container(name))
 }
 
 // Start starts a killed node: its new network namespace is steered before its gate opens.

@@ -19,7 +19,7 @@ const (
 	// Poll is the pace of every wait for an observable.
 	Poll = 100 * time.Millisecond
 	// Lease is how long faultd waits for a sign of life from the harness.
-	Lease = 6 * time.Second
+	Lease = 5 * time.Second
 	// gatePoll is the pace at which a control API is asked whether it is up.
 	gatePoll = 20 * time.Millisecond
 )

@@ -8,6 +8,7 @@ import (
 	"github.com/faultbed/faultbed/harness"
 	"github.com/faultbed/faultbed/harness/judge"
 	"github.com/faultbed/faultbed/harness/topology"
+	"github.com/faultbed/faultbed/harness/workload"
 )
 
 // A peer that can reach its supernode joins, and everybody knows everybody.
@@ -33,7 +34,7 @@ var _ = Describe("Discovery", discovery, func() {
 		file := fixtures.Layer16M
 
 		By("downloading on all peers at the same moment")
-		var downloads []*harness.Download
+		var downloads []*workload.Download
 		for _, peer := range bed.Peers() {
 			downloads = append(downloads, bed.Download(ctx, peer, file))
 		}

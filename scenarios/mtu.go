@@ -68,7 +68,7 @@ var _ = Describe("An MTU black hole", mtu, func() {
 		By("letting full packets pass again, and seeing it take part")
 		hole.Heal(ctx)
 		n := 0
-		Eventually(ctx, func(ctx SpecContext) history.Download {
+		Eventually(ctx, func(ctx SpecContext) (history.Download, error) {
 			n++
 			return bed.Download(ctx, peer, fixtures.Fresh(n)).Wait(ctx)
 		}).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
@@ -92,7 +92,7 @@ var _ = Describe("An MTU black hole", mtu, func() {
 		By("lowering the MTU of its interface, while the hole is still there")
 		bed.Inject(ctx, fault.Clamp{Nodes: bed.Peers()[:1], Bytes: pathMTU})
 		n := 0
-		Eventually(ctx, func(ctx SpecContext) history.Download {
+		Eventually(ctx, func(ctx SpecContext) (history.Download, error) {
 			n++
 			return bed.Download(ctx, peer, fixtures.Fresh(n)).Wait(ctx)
 		}).WithTimeout(bed.Bounds().Forgive).Should(judge.ComeFromSwarm())

@@ -61,7 +61,7 @@ var _ = Describe("Retry", retry, func() {
 
 		By("killing the supernode")
 		bed.Inject(ctx, fault.Unreachable{Nodes: bed.Supernodes(), How: fault.Killed})
-		Expect(download.Progress(ctx)).To(BeNumerically("<", 1))
+		bed.UnderWay(download)
 
 		By("finishing from the parents that it knows")
 		Expect(download.Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))

@@ -137,15 +137,35 @@ func (e *Engine) Pause(ctx context.Context, id string) error {
 // Unpause thaws the container; one that is not paused or gone is no error.
 func (e *Engine) Unpause(ctx context.Context, id string) error {
 	_, err := e.client.ContainerUnpause(ctx, id, client.ContainerUnpauseOptions{})
-	if err != nil && !errdefs.IsNotFound(err) && !errdefs.IsConflict(err) && !e.runs(ctx, id) {
+	if err != nil && !errdefs.IsNotFound(err) && !errdefs.IsConflict(err) {
+		if runs, inspectErr := e.Runs(ctx, id); inspectErr == nil && runs {
+			return nil
+		}
 		return fmt.Errorf("unpause container %.12s: %w", id, err)
 	}
 	return nil
 }
 
-func (e *Engine) runs(ctx context.Context, id string) bool {
+// Runs says whether the container's first process lives and is not paused.
+func (e *Engine) Runs(ctx context.Context, id string) (bool, error) {
 	found, err := e.client.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
-	return err == nil && found.Container.State != nil && found.Container.State.Running && !found.Container.State.Paused
+	if err != nil {
+		return false, fmt.Errorf("inspect container %.12s: %w", id, err)
+	}
+	state := found.Container.State
+	return state != nil && state.Running && !state.Paused, nil
+}
+
+// Ended says how the container's first process ended: its exit status.
+func (e *Engine) Ended(ctx context.Context, id string) (status int, err error) {
+	found, err := e.client.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+	if err != nil {
+		return 0, fmt.Errorf("inspect container %.12s: %w", id, err)
+	}
+	if found.Container.State == nil || found.Container.State.Running {
+		return 0, fmt.Errorf("container %.12s has not ended", id)
+	}
+	return found.Container.State.ExitCode, nil
 }
 
 // Kill sends SIGKILL to the first process of a container of network n and waits until

@@ -39,7 +39,7 @@ func (b BlockPort) Plan(t Target, id string) (Plan, error) {
 	return Plan{
 		Apply:    func(ctx context.Context) (Undo, error) { return p.apply(ctx, t, id) },
 		Affected: edges, Edges: edges, Bites: bites,
-		Counters: caught(t, id), Proven: somePackets,
+		Counters: p.caught(t, id), Proven: somePackets,
 	}, nil
 }
 

@@ -20,26 +20,28 @@ var errInjected = errors.New("injected")
 // world is a bed without containers: rules, toxics, limits and processes are entries
 // in maps, and a look computes from them what a probe would see.
 type world struct {
-	mu      sync.Mutex
-	topo    topology.Topology
-	edges   []fault.Edge
-	rules   map[string][]agent.Rule
-	caught  map[string]uint64
-	toxics  map[string]map[string]toxic.Toxic // link -> name
-	paused  map[string]bool
-	killed  map[string]bool
-	mtu     map[string]int
-	nofile  map[string]uint64
-	offload map[string]bool // by owner
-	leaky   bool            // every fault also hits all other links
-	fails   func(what string) bool
+	mu       sync.Mutex
+	topo     topology.Topology
+	edges    []fault.Edge
+	rules    map[string][]agent.Rule
+	caught   map[string]map[int]uint64
+	toxics   map[string]map[string]toxic.Toxic // link -> name
+	paused   map[string]bool
+	killed   map[string]bool
+	mtu      map[string]int
+	nofile   map[string]uint64
+	offload  map[string]bool // by owner
+	leaky    bool            // every fault also hits all other links
+	deaf     string          // rules in this namespace have no effect
+	immortal bool            // kill does nothing
+	fails    func(what string) bool
 }
 
 const openFiles = 20
 
 func newWorld() *world {
 	w := &world{
-		topo: topology.Small(), rules: map[string][]agent.Rule{}, caught: map[string]uint64{}, toxics: map[string]map[string]toxic.Toxic{},
+		topo: topology.Small(), rules: map[string][]agent.Rule{}, caught: map[string]map[int]uint64{}, toxics: map[string]map[string]toxic.Toxic{},
 		paused: map[string]bool{}, killed: map[string]bool{}, mtu: map[string]int{}, nofile: map[string]uint64{}, offload: map[string]bool{},
 		fails: func(string) bool { return false },
 	}
@@ -109,6 +111,7 @@ func (w *world) Destination(e fault.Edge) netip.AddrPort {
 	host := slices.IndexFunc(w.topo.Nodes, func(n topology.Node) bool { return n.Name == e.Server })
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(host + 10)}), uint16(e.Port))
 }
+func (w *world) Bulk(e fault.Edge) bool       { return e.Port != 65000 }
 func (w *world) Container(node string) string { return node }
 func (w *world) Kernel() fault.Kernel         { return w }
 func (w *world) Streams() fault.Streams       { return w }
@@ -130,6 +133,9 @@ func (w *world) Look(_ context.Context, looks []fault.Look) ([]history.Reading, 
 	}
 	readings := make([]history.Reading, len(looks))
 	for i, l := range looks {
+		if l.Ask.Bulk > 0 && !w.Bulk(l.Edge) {
+			l.Ask.Bulk = 0
+		}
 		readings[i] = w.look(l)
 	}
 	return readings, nil
@@ -139,11 +145,14 @@ func (w *world) look(l fault.Look) history.Reading {
 	r := history.Reading{Link: l.Edge.String(), Outcome: agent.OutcomeOK, RTTMS: 1, TotalMS: 2, Bytes: int64(l.Ask.Bulk)}
 	_, listener := w.Listener(l.Edge)
 	for owner, rules := range w.rules {
-		for _, rule := range rules {
+		for k, rule := range rules {
 			hit := rule.Node == "proxy" && (slices.Contains(rule.Ports, listener) || w.leaky) && (rule.LongerThan == 0 || l.Ask.Pad > 0) ||
-				rule.Node == l.Edge.Client && (slices.Contains(rule.Originals, w.Destination(l.Edge)) || w.leaky) && (rule.LongerThan == 0 || l.Ask.Bulk > 0)
+				rule.Node == l.Edge.Client && w.deaf != l.Edge.Client && (slices.Contains(rule.Originals, w.Destination(l.Edge)) || w.leaky) && (rule.LongerThan == 0 || l.Ask.Bulk > 0)
 			if hit {
-				w.caught[owner]++
+				if w.caught[owner] == nil {
+					w.caught[owner] = map[int]uint64{}
+				}
+				w.caught[owner][k]++
 				r.Outcome = agent.OutcomeTimeout
 				if rule.Verdict == agent.Reset {
 					r.Outcome = agent.OutcomeRefused
@@ -151,7 +160,13 @@ func (w *world) look(l fault.Look) history.Reading {
 			}
 		}
 	}
-	for _, t := range w.toxics[l.Edge.String()] {
+	effects := w.toxics[l.Edge.String()]
+	for _, others := range w.toxics {
+		if w.leaky && len(effects) == 0 {
+			effects = others
+		}
+	}
+	for _, t := range effects {
 		switch t := t.(type) {
 		case toxic.Latency:
 			r.RTTMS += float64(t.Delay.Milliseconds())
@@ -196,7 +211,11 @@ func (w *world) Counters(_ context.Context, owner string) ([]agent.Count, error)
 	if _, there := w.rules[owner]; !there {
 		return nil, nil
 	}
-	return []agent.Count{{Node: "proxy", Packets: w.caught[owner]}}, nil
+	counts := []agent.Count{}
+	for rule, n := range w.caught[owner] {
+		counts = append(counts, agent.Count{Rule: rule, Packets: n})
+	}
+	return counts, nil
 }
 
 func (w *world) Offload(_ context.Context, owner string, _ []string) error {
@@ -303,7 +322,13 @@ func (w *world) Unpause(_ context.Context, node string) error {
 	return w.set(w.paused, "unpause", node, false)
 }
 func (w *world) Kill(_ context.Context, node string) error {
-	return w.set(w.killed, "kill", node, true)
+	return w.set(w.killed, "kill", node, !w.immortal)
+}
+
+func (w *world) Runs(_ context.Context, node string) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.killed[node], w.try("runs")
 }
 func (w *world) Start(_ context.Context, node string) error {
 	return w.set(w.killed, "start", node, false)

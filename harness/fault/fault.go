@@ -44,14 +44,15 @@ type Plan struct {
 	Apply func(context.Context) (Undo, error)
 	// Affected are the links that the fault may change: no control is taken from them.
 	Affected []Edge
-	// Edges are the links on which the fault must be seen, and Ask what to ask there.
+	// Edges are the links on which the fault must be seen, and Asks what to ask on each;
+	// nil is one short question.
 	Edges []Edge
-	Ask   Ask
+	Asks  []Ask
 	// Bites returns nil if during, seen on a link that answered before, shows the
 	// fault, else why not. The control links must not satisfy it. May be nil if Proven is not.
 	Bites func(before, during history.Reading) error
-	// Any says that one link that shows the fault is enough.
-	Any bool
+	// Most says that it is enough if more than half of the links show the fault.
+	Most bool
 	// Still are links that must go on answering: what tells this fault from a stronger one.
 	Still []Look
 	// Counters reads figures from kernels and processes; Proven returns nil if they
@@ -87,6 +88,8 @@ type Target interface {
 	Listener(Edge) (container string, port uint16)
 	// Destination is what the client dials.
 	Destination(Edge) netip.AddrPort
+	// Bulk says whether the link's server can be asked for a long answer.
+	Bulk(Edge) bool
 	// Container is the id of a node's container.
 	Container(node string) string
 	// Look probes links from their clients' namespaces, in parallel.
@@ -122,6 +125,8 @@ type Processes interface {
 	Kill(ctx context.Context, node string) error
 	// Start starts a killed node again and lets it through its gate.
 	Start(ctx context.Context, node string) error
+	// Runs says whether the node's first process lives.
+	Runs(ctx context.Context, node string) (bool, error)
 }
 
 // How says what becomes of packets that do not pass. A scenario always names it: a

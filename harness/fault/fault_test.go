@@ -88,7 +88,7 @@ func TestNoopNeverBites(t *testing.T) {
 
 // TestControl lets packet faults spill over all links.
 func TestControl(t *testing.T) {
-	for _, name := range []string{"block-port dropped", "block-port refused", "unreachable dropped", "mtu downstream"} {
+	for _, name := range []string{"block-port dropped", "block-port refused", "reset", "delay", "unreachable dropped", "mtu downstream"} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
 			w.leaky = true
@@ -106,6 +106,46 @@ func TestControl(t *testing.T) {
 	}
 }
 
+// TestHalfAFault leaves out what one direction or one part of a fault does.
+func TestHalfAFault(t *testing.T) {
+	for name, half := range map[string]func(w *world){
+		"mtu":                func(w *world) { w.deaf = "peer-1" }, // no rule in the client's namespace
+		"unreachable killed": func(w *world) { w.immortal = true },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			half(w)
+			i, err := fault.Inject(t.Context(), w, catalogue(w)[name], fault.NewBook("t"), clock)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if r := i.Record().Receipt; r.Bites {
+				t.Errorf("half of %s bites: %+v", name, r)
+			}
+			if err := i.Heal(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestGoneMeansWell heals a fault while its server is dead for another reason.
+func TestGoneMeansWell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		i, err := fault.Inject(t.Context(), w, catalogue(w)["delay"], fault.NewBook("t"), clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Pause(t.Context(), "seed-1"); err != nil {
+			t.Fatal(err)
+		}
+		if err := i.Heal(t.Context()); err == nil || i.Record().Receipt.Gone {
+			t.Errorf("a delay is gone though nobody answers: %v", err)
+		}
+	})
+}
+
 func TestRefusals(t *testing.T) {
 	w := newWorld()
 	peer := w.node("peer-1")
@@ -117,6 +157,7 @@ func TestRefusals(t *testing.T) {
 		"must be positive":      fault.Delay{Links: fault.Into(peer)},
 		"use 1000 at least":     fault.Bandwidth{Links: fault.Into(peer), BytesPerSecond: 10},
 		"spare none or more":    fault.FDLimit{Nodes: []topology.Node{peer}, Spare: -1},
+		"gives a long answer":   fault.MTU{Links: fault.Into(peer).Port(65000), Bytes: 1200},
 		"both must be positive": fault.Flap{Of: fault.Reset{Links: fault.Into(peer)}},
 	} {
 		i, err := fault.Inject(t.Context(), w, f, fault.NewBook("t"), clock)

@@ -60,7 +60,7 @@ func (f FDLimit) Plan(t Target, _ string) (Plan, error) {
 	}
 	if f.Spare == 0 { // with some to spare a probe may still be served
 		// A node may hold descriptors back for some of its ports.
-		plan.Edges, plan.Any = fromOutside(into, f.Nodes), true
+		plan.Edges, plan.Most = fromOutside(into, f.Nodes), true
 		plan.Bites = func(before, during history.Reading) error {
 			if before.Outcome != agent.OutcomeOK || during.Outcome == agent.OutcomeOK {
 				return fmt.Errorf("%s is %s, was %s", during.Link, during.Outcome, before.Outcome)

@@ -48,7 +48,7 @@ func (m MTU) Plan(t Target, id string) (Plan, error) {
 	p := packets{edges: edges, direction: m.Direction, longerThan: m.Bytes, verdict: agent.Drop}
 	plan := Plan{
 		Affected: edges, Edges: edges, Bites: silent,
-		Counters: caught(t, id), Proven: somePackets,
+		Counters: p.caught(t, id), Proven: everyDirection,
 		Apply: func(ctx context.Context) (Undo, error) {
 			// Without this the rule would judge super-packets that no wire carries.
 			var undos stack
@@ -62,13 +62,17 @@ func (m MTU) Plan(t Target, id string) (Plan, error) {
 		},
 	}
 	if m.Direction != Downstream {
-		plan.Ask.Pad = probeBulk
+		plan.Asks = append(plan.Asks, Ask{Pad: probeBulk})
 	}
 	if m.Direction != Upstream {
-		plan.Ask.Bulk = probeBulk
+		plan.Asks = append(plan.Asks, Ask{Bulk: probeBulk})
+		plan.Edges = slices.DeleteFunc(slices.Clone(edges), func(e Edge) bool { return !t.Bulk(e) })
+		if len(plan.Edges) == 0 {
+			return Plan{}, fmt.Errorf("no server on %s gives a long answer: nothing would show the fault", m.Links)
+		}
 	}
 	for _, e := range sample(edges, stillAtMost) {
-		plan.Still = append(plan.Still, Look{Edge: e}) // short messages go on
+		plan.Still = append(plan.Still, Look{Edge: e}) // short messages pass
 	}
 	return plan, nil
 }

@@ -62,27 +62,45 @@ func (p packets) apply(ctx context.Context, t Target, owner string) (Undo, error
 	return undo, nil
 }
 
-// caught reads how many packets the rules of an owner matched.
-func caught(t Target, owner string) func(context.Context) (map[string]uint64, error) {
+// caught reads how many packets the rules of p matched, by direction.
+func (p packets) caught(t Target, owner string) func(context.Context) (map[string]uint64, error) {
 	return func(ctx context.Context) (map[string]uint64, error) {
 		counts, err := t.Kernel().Counters(ctx, owner)
 		if err != nil {
 			return nil, fmt.Errorf("read packet counters: %w", err)
 		}
-		sum := map[string]uint64{"packets": 0, "bytes": 0}
+		rules := p.rules(t)
+		sum := map[string]uint64{}
+		for _, r := range rules {
+			sum["packets "+r.Direction.String()] = 0
+		}
 		for _, c := range counts {
-			sum["packets"] += c.Packets
-			sum["bytes"] += c.Bytes
+			if c.Rule < len(rules) {
+				sum["packets "+rules[c.Rule].Direction.String()] += c.Packets
+			}
 		}
 		return sum, nil
 	}
 }
 
 // somePackets is Proven for packet rules: silence without a packet caught is somebody
-// else's silence.
+// else's silence. Where requests are dropped no answer is left to be, so one direction
+// is enough.
 func somePackets(_, during map[string]uint64) error {
-	if during["packets"] == 0 {
-		return fmt.Errorf("the kernel caught no packet")
+	for _, n := range during {
+		if n > 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("the kernel caught no packet")
+}
+
+// everyDirection is Proven for packet rules that both directions of the probes meet.
+func everyDirection(_, during map[string]uint64) error {
+	for name, n := range during {
+		if n == 0 {
+			return fmt.Errorf("the kernel caught no %s", name)
+		}
 	}
 	return nil
 }

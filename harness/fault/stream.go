@@ -30,7 +30,7 @@ func (d Delay) Plan(t Target, id string) (Plan, error) {
 	}
 	return streamPlan(t, d.Links, id, toxic.Latency{Delay: d.By, Jitter: d.Jitter}, Plan{
 		Bites: slower(float64((d.By - d.Jitter).Milliseconds())),
-		Ask:   Ask{Silence: d.By*4 + 2*time.Second}, // a gRPC probe takes two round trips
+		Asks:  []Ask{{Silence: d.By*4 + 2*time.Second}}, // a gRPC probe takes two round trips
 	})
 }
 
@@ -73,7 +73,7 @@ func (b Bandwidth) Plan(t Target, id string) (Plan, error) {
 	bulk := int(min(b.BytesPerSecond/2, 1<<20))
 	want := time.Duration(float64(bulk) / float64(b.BytesPerSecond) * float64(time.Second))
 	return streamPlan(t, b.Links, id, toxic.Bandwidth{BytesPerSecond: b.BytesPerSecond}, Plan{
-		Ask: Ask{Bulk: bulk, Silence: 4*want + 2*time.Second},
+		Asks: []Ask{{Bulk: bulk, Silence: 4*want + 2*time.Second}},
 		Bites: func(before, during history.Reading) error {
 			if during.Outcome != agent.OutcomeOK {
 				return fmt.Errorf("%s is %s", during.Link, during.Outcome)

@@ -73,6 +73,9 @@ type Scenario struct {
 
 // History is what happened on one bed.
 type History struct {
+	// Started is the bed's start by the harness's wall clock: what every *_ms counts
+	// from, and what node logs are aligned to.
+	Started    time.Time      `json:"started"`
 	BedReadyMS *int64         `json:"bed_ready_ms"`
 	Faults     []Fault        `json:"faults"`
 	Downloads  []Download     `json:"downloads"`
@@ -80,9 +83,13 @@ type History struct {
 	Ledger     []LinkBytes    `json:"ledger"`
 	Bypass     map[string]int `json:"bypass"` // TCP connections between nodes that walked around their link, by node
 	Steps      []Step         `json:"steps"`  // the By lines, and what the bed did on its own
-	// Failure is the first assertion that did not hold, Trouble what went wrong in
-	// machine or harness, Residue what was left behind that was not there before.
+	// Canary is the verdict that a canary's own history had; it is meant not to be PASS.
+	Canary Verdict `json:"canary,omitempty"`
+	// Failure is the first assertion that did not hold, Doubts say why the run proves
+	// nothing as far as no fault's receipt does, Trouble what went wrong in machine or
+	// harness, Residue what was left behind that was not there before.
 	Failure string   `json:"failure,omitempty"`
+	Doubts  []string `json:"doubts,omitempty"`
 	Trouble []string `json:"trouble,omitempty"`
 	Residue []string `json:"residue,omitempty"`
 }
@@ -98,7 +105,7 @@ type Fault struct {
 	ID          string  `json:"id"`
 	Kind        string  `json:"kind"`
 	Target      string  `json:"target"`
-	AppliedMS   int64   `json:"applied_ms"`
+	AppliedMS   *int64  `json:"applied_ms"`
 	ConfirmedMS *int64  `json:"confirmed_ms"`
 	HealedMS    *int64  `json:"healed_ms"`
 	Error       string  `json:"error,omitempty"` // of apply or heal

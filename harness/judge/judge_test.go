@@ -3,6 +3,7 @@ package judge_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/faultbed/faultbed/fixtures"
 	"github.com/faultbed/faultbed/harness/history"
@@ -30,6 +31,11 @@ func TestVerdict(t *testing.T) {
 		reason string
 	}{
 		"nothing happened":            {history.History{}, history.Pass, ""},
+		"no bed":                      {history.History{}, history.Inconclusive, "no bed was laid"},
+		"a doubt":                     {history.History{Doubts: []string{"too late"}, Failure: "x"}, history.Inconclusive, "too late"},
+		"a canary that sang":          {history.History{Canary: history.Inconclusive, Faults: with(func(f *history.Fault) { f.Receipt.Bites = false })}, history.Pass, ""},
+		"a canary that did not":       {history.History{Canary: history.Pass, Failure: "expected INCONCLUSIVE"}, history.Fail, "expected INCONCLUSIVE"},
+		"a canary on a bad machine":   {history.History{Canary: history.Infra, Trouble: []string{"no engine"}}, history.Infra, "no engine"},
 		"a proven fault":              {history.History{Faults: []history.Fault{proven()}}, history.Pass, ""},
 		"a fault still on at the end": {history.History{Faults: with(func(f *history.Fault) { f.HealedMS, f.Receipt.Gone = nil, false })}, history.Pass, ""},
 		"a broken promise":            {history.History{Faults: []history.Fault{proven()}, Failure: "count is 0"}, history.Fail, "count is 0"},
@@ -45,6 +51,9 @@ func TestVerdict(t *testing.T) {
 		"residue":                   {history.History{Residue: []string{"container x"}}, history.Infra, "container x"},
 		"a failure beats a residue": {history.History{Residue: []string{"container x"}, Failure: "y"}, history.Fail, "y"},
 	} {
+		if name != "no bed" {
+			tc.h.Started = time.Unix(1, 0)
+		}
 		got, reason := judge.Verdict(tc.h)
 		if got != tc.want || !strings.Contains(reason, tc.reason) {
 			t.Errorf("%s: %s (%s), want %s (%s)", name, got, reason, tc.want, tc.reason)
@@ -66,17 +75,18 @@ func TestMatchers(t *testing.T) {
 		download history.Download
 		wrong    string // "" if it matches
 	}{
-		"intact":             {judge.BeIntact(file), good, ""},
-		"wrong digest":       {judge.BeIntact(file), bad, "its digest is wrong"},
-		"wrong file":         {judge.BeIntact(fixtures.Layer4M), good, "it is of layer-1m"},
-		"short":              {judge.BeIntact(file), history.Download{File: file.Name, Bytes: 3, SHA256OK: true}, "3 of 1048576 bytes"},
-		"failed":             {judge.BeIntact(file), history.Download{Error: "boom"}, "it failed: boom"},
-		"failed as promised": {judge.HaveFailed(), history.Download{Error: "boom"}, ""},
-		"half a file":        {judge.HaveFailed(), history.Download{Error: "boom", Bytes: 1}, "it left 1 bytes"},
-		"did not fail":       {judge.HaveFailed(), good, "it ended well"},
-		"from the swarm":     {judge.ComeFromSwarm(), good, ""},
-		"not from peers":     {judge.ComeFromPeers(), good, "these served 524288 of 1048576"},
-		"not from origin":    {judge.ComeFromOrigin(), good, "these served 0 of 1048576"},
+		"intact":              {judge.BeIntact(file), good, ""},
+		"wrong digest":        {judge.BeIntact(file), bad, "its digest is wrong"},
+		"wrong file":          {judge.BeIntact(fixtures.Layer4M), good, "it is of layer-1m"},
+		"short":               {judge.BeIntact(file), history.Download{File: file.Name, Bytes: 3, SHA256OK: true}, "3 of 1048576 bytes"},
+		"failed":              {judge.BeIntact(file), history.Download{Error: "boom"}, "it failed: boom"},
+		"failed from nowhere": {judge.ComeFromSwarm(), history.Download{Error: "boom"}, "it failed: boom"},
+		"nothing at all":      {judge.ComeFromOrigin(), history.Download{}, "nothing arrived"},
+		"served twice": {judge.ComeFromSwarm(), history.Download{Bytes: 100, From: history.From{Origin: 100, Seeds: 95}},
+			"the origin served 100 of 100"},
+		"from the swarm":  {judge.ComeFromSwarm(), good, ""},
+		"not from peers":  {judge.ComeFromPeers(), good, "these served 524288 of 1048576"},
+		"not from origin": {judge.ComeFromOrigin(), good, "these served 0 of 1048576"},
 	} {
 		ok, err := tc.matcher.Match(tc.download)
 		if err != nil || ok != (tc.wrong == "") {

@@ -17,8 +17,10 @@ func Verdict(h history.History) (history.Verdict, string) {
 	if len(h.Trouble) > 0 {
 		return history.Infra, h.Trouble[0]
 	}
-	if doubt := Doubt(h); doubt != "" {
-		return history.Inconclusive, doubt
+	if h.Canary == "" { // a canary's doubts are what it was run for
+		if doubt := Doubt(h); doubt != "" {
+			return history.Inconclusive, doubt
+		}
 	}
 	if h.Failure != "" {
 		return history.Fail, h.Failure
@@ -31,6 +33,12 @@ func Verdict(h history.History) (history.Verdict, string) {
 
 // Doubt says why a history proves nothing, or "" if it does.
 func Doubt(h history.History) string {
+	if h.Started.IsZero() {
+		return "no bed was laid"
+	}
+	if len(h.Doubts) > 0 {
+		return h.Doubts[0]
+	}
 	for _, f := range h.Faults {
 		name := fmt.Sprintf("fault %s on %s", f.Kind, f.Target)
 		switch {

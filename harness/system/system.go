@@ -86,6 +86,7 @@ type Status struct {
 
 // Diagnosis is one failed connection as a node's log explains it.
 type Diagnosis struct {
+	At      time.Time
 	Step    string // register, announce, list, piece, origin, ...
 	Target  string // host:port
 	Cause   string // refused, timed out, no such host, ...

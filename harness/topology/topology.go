@@ -7,7 +7,6 @@ package topology
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -175,20 +174,4 @@ func (t Topology) Validate() error {
 		errs = append(errs, fmt.Errorf("origin rate %d: cannot be negative", t.OriginRate))
 	}
 	return errors.Join(errs...)
-}
-
-// Releases returns the releases that t runs, by role.
-func (t Topology) Releases() map[Role][]string {
-	sets := map[Role]map[string]bool{}
-	for _, n := range t.Nodes {
-		if sets[n.Role] == nil {
-			sets[n.Role] = map[string]bool{}
-		}
-		sets[n.Role][n.Release] = true
-	}
-	releases := map[Role][]string{}
-	for role, set := range sets {
-		releases[role] = slices.Sorted(maps.Keys(set))
-	}
-	return releases
 }

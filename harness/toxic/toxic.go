@@ -178,7 +178,6 @@ func (p *Proxy) Remove(ctx context.Context, link, name string) error {
 	var there bool
 	if ok {
 		_, there = l.toxics[name]
-		delete(l.toxics, name)
 	}
 	p.mu.Unlock()
 	if !there {
@@ -189,19 +188,31 @@ func (p *Proxy) Remove(ctx context.Context, link, name string) error {
 	})
 	switch {
 	case err == nil, strings.Contains(err.Error(), "HTTP 404"): // never arrived; the client wraps no status
+		p.forget(l, name)
 		return nil
 	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
-		return p.renew(ctx, l)
+		if err := p.renew(ctx, l, name); err != nil {
+			return err
+		}
+		p.forget(l, name)
+		return nil
 	default:
 		return err
 	}
 }
 
-// renew deletes a link and lays it again with the toxics that it should have.
-func (p *Proxy) renew(ctx context.Context, l *laid) error {
+func (p *Proxy) forget(l *laid, name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(l.toxics, name)
+}
+
+// renew deletes a link and lays it again with the toxics that it has, but for one.
+func (p *Proxy) renew(ctx context.Context, l *laid, without string) error {
 	p.mu.Lock()
 	toxics := maps.Clone(l.toxics)
 	p.mu.Unlock()
+	delete(toxics, without)
 	if _, err := p.call(ctx, http.MethodDelete, "/proxies/"+url.PathEscape(l.link.Name), nil); err != nil {
 		return fmt.Errorf("renew link %s: %w", l.link.Name, err)
 	}

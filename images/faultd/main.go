@@ -34,8 +34,9 @@ const (
 	// firstBeatWithin is what a harness has to dial and renew for the first
 	// time; later the lease counts.
 	firstBeatWithin = 10 * time.Second
-	// reapWithin bounds the removal of a session.
-	reapWithin = 10 * time.Second
+	// reapWithin bounds the removal of a session: an engine with much to do takes half a
+	// second for each container, and nobody else comes to clean up.
+	reapWithin = 2 * time.Minute
 	// engineWithin bounds what is asked of the engine before serving.
 	engineWithin = 10 * time.Second
 )

@@ -12,7 +12,7 @@ import (
 
 // leaveWithin is how long an interrupted suite may take to heal its faults and
 // remove its beds. faultd does the same within its lease when this is cut short.
-const leaveWithin = 12 * time.Second
+const leaveWithin = 5 * time.Second
 
 // child is a command in a process group of its own: what it starts ends with it, and
 // a Ctrl-C reaches it once, by our hand and not by the terminal's too.

@@ -159,10 +159,12 @@ func (s *System) Diagnoses(log []byte) []system.Diagnosis {
 	var found []system.Diagnosis
 	for line := range bytes.Lines(log) {
 		var entry struct {
-			Msg string `json:"msg"`
+			Time time.Time `json:"time"`
+			Msg  string    `json:"msg"`
 			system.Diagnosis
 		}
 		if json.Unmarshal(line, &entry) == nil && entry.Msg == "connection failed" {
+			entry.At = entry.Time
 			found = append(found, entry.Diagnosis)
 		}
 	}
