@@ -103,6 +103,7 @@ func (r *recordingTB) FailNow()                     { r.fail("failed"); runtime.
 func (r *recordingTB) Error(args ...any)            { r.fail(fmt.Sprint(args...)) }
 func (r *recordingTB) Errorf(f string, args ...any) { r.fail(fmt.Sprintf(f, args...)) }
 func (r *recordingTB) Fatal(args ...any)            { r.fail(fmt.Sprint(args...)); runtime.Goexit() }
+
 func (r *recordingTB) Fatalf(f string, args ...any) {
 	r.fail(fmt.Sprintf(f, args...))
 	runtime.Goexit()

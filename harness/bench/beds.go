@@ -35,6 +35,7 @@ func (m *meter) beds(ctx context.Context) ([]Comparison, error) {
 	}
 	err := turns(m.rounds, func(int) error {
 		return onBed(func(tb testing.TB) error {
+			tb.Helper()
 			start := time.Now() // what follows is harness.Start in its three steps
 			bed := harness.Lay(ctx, tb, m.topology)
 			started := time.Now()

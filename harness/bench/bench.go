@@ -66,7 +66,7 @@ func Run(ctx context.Context, s *harness.Session, rounds int, progress func(line
 // measured nothing.
 func onBed(measure func(tb testing.TB) error) error {
 	var failed error
-	verdict, reason := harness.Alone("benchmark", func(tb testing.TB) { failed = measure(tb) })
+	verdict, reason := harness.Alone("benchmark", func(tb testing.TB) { tb.Helper(); failed = measure(tb) })
 	if failed == nil && verdict != history.Pass {
 		failed = errors.New(string(verdict) + ": " + reason)
 	}

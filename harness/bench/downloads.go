@@ -37,6 +37,7 @@ func (m *meter) downloads(ctx context.Context) ([]Comparison, error) {
 	get := Comparison{What: fmt.Sprintf("%d MiB by HTTP GET, origin to peer", mib), Ours: Sample{What: steered}, Theirs: Sample{What: straight}}
 	short := Comparison{What: "one short HTTP answer, origin to peer", Ours: Sample{What: steered}, Theirs: Sample{What: straight}}
 	err := onBed(func(tb testing.TB) (err error) {
+		tb.Helper()
 		bed := harness.Start(ctx, tb, m.topology)
 		p, err := m.startPlain(ctx)
 		defer func() { err = errors.Join(err, p.stop(ctx)) }()

@@ -45,6 +45,7 @@ func (m *meter) faults(ctx context.Context) ([]Comparison, error) {
 	}
 	whole := Comparison{What: "Bed.Inject as a whole", Ours: Sample{What: "probes before, applied, confirmed"}}
 	err := onBed(func(tb testing.TB) error {
+		tb.Helper()
 		bed := harness.Start(ctx, tb, topology.Small())
 		client := bed.Peers()[0]
 		links := fault.From(client).To(bed.Seeds()[0]).Port(reference.UploadPort)
