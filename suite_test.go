@@ -6,6 +6,7 @@ package faultbed_test
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,7 +71,11 @@ var _ = ReportAfterEach(func(_ SpecContext, report SpecReport) {
 	}
 	outcome := harness.Outcome{
 		Name: report.FullText(), Labels: report.Labels(), Took: report.RunTime,
-		Location: report.LeafNodeLocation.String(),
+		Location: strings.TrimPrefix(report.LeafNodeLocation.String(), options.Root+"/"),
+		By:       map[time.Time]string{},
+	}
+	for _, event := range report.SpecEvents.WithType(types.SpecEventByStart) {
+		outcome.By[event.TimelineLocation.Time] = event.Message
 	}
 	switch {
 	case report.State.Is(types.SpecStatePanicked):

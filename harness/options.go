@@ -19,10 +19,11 @@ type Options struct {
 	AllEvidence bool              // of every scenario, not only of those that are not PASS
 	Repeat      int               // 1 for the first time round
 	Parent      int               // process that this one must not outlive; 0 for none
+	Root        string            // of the project; locations are told from there
 }
 
 // OptionsFromEnv reads FAULTBED_RUN_DIR, _SYSTEM, _PROFILE, _IMAGES (JSON), _EVIDENCE,
-// _REPEAT and _PARENT.
+// _REPEAT, _PARENT and _ROOT.
 func OptionsFromEnv() (Options, error) {
 	o := Options{
 		RunDir:      os.Getenv("FAULTBED_RUN_DIR"),
@@ -30,6 +31,7 @@ func OptionsFromEnv() (Options, error) {
 		Profile:     or(os.Getenv("FAULTBED_PROFILE"), "fast"),
 		AllEvidence: os.Getenv("FAULTBED_EVIDENCE") == "all",
 		Repeat:      1,
+		Root:        os.Getenv("FAULTBED_ROOT"),
 	}
 	if o.RunDir == "" {
 		o.RunDir = filepath.Join("out", time.Now().UTC().Format("20060102T150405Z")+"-bare")

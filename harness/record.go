@@ -1,9 +1,11 @@
 package harness
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/faultbed/faultbed/harness/evidence"
@@ -19,6 +21,7 @@ type Outcome struct {
 	Failure  string // the first failure's message; empty if there was none
 	Broken   string // why the spec ended through no fault of the system: a panic, an interrupt
 	Took     time.Duration
+	By       map[time.Time]string // the story: when each of its lines began
 }
 
 // Conclude judges a scenario that has ended and writes its record, from which run.json
@@ -34,6 +37,7 @@ func (s *Session) Conclude(o Outcome) (history.Scenario, error) {
 	if o.Failure != "" {
 		h.Failure = o.Failure
 	}
+	h.Steps = withStory(h, o.By)
 	if o.Broken != "" {
 		h.Trouble = append(h.Trouble, o.Broken)
 	}
@@ -50,6 +54,16 @@ func (s *Session) Conclude(o Outcome) (history.Scenario, error) {
 		return record, fmt.Errorf("record %s: %w", o.Name, err)
 	}
 	return record, history.Write(filepath.Join(dir, fmt.Sprintf("%d-%s.json", s.Repeat, evidence.Slug(o.Name))), record)
+}
+
+// withStory puts the lines of the story among the bed's own steps.
+func withStory(h history.History, by map[time.Time]string) []history.Step {
+	steps := slices.Clone(h.Steps)
+	for at, text := range by {
+		steps = append(steps, history.Step{AtMS: at.Sub(h.Started).Milliseconds(), Text: "By " + text})
+	}
+	slices.SortStableFunc(steps, func(a, b history.Step) int { return cmp.Compare(a.AtMS, b.AtMS) })
+	return steps
 }
 
 // EvidenceDir is the folder of a scenario's evidence, relative to the run's.

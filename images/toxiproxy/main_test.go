@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http/httptest"
+	"syscall"
 	"testing"
 	"time"
 
@@ -113,6 +115,90 @@ func TestRemoveFromStalledLink(t *testing.T) {
 	}
 	if _, err := fresh.Read(make([]byte, 1)); err != nil {
 		t.Errorf("read through the healed link: %v", err)
+	}
+}
+
+// TestToxicsStayOnTheirLink puts every toxic on one of two links to one server: only
+// that link shows it, towards the client only, two of them compose, and both heal.
+func TestToxicsStayOnTheirLink(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	control := httptest.NewServer(handler())
+	defer control.Close()
+	proxy := toxic.Connect(control.URL)
+	upstream, sick, well := echoServer(t), freeAddr(t), freeAddr(t)
+	if err := proxy.AddLinks(ctx, []toxic.Link{
+		{Name: "sick", Listen: sick, Upstream: upstream}, {Name: "well", Listen: well, Upstream: upstream},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	const payload = 40_000
+	for name, tc := range map[string]struct {
+		toxic   toxic.Toxic
+		slower  time.Duration // than a link without it, for the payload
+		resets  bool
+		arrives bool // what the client sends reaches the server all the same
+	}{
+		"delay":     {toxic: toxic.Latency{Delay: 300 * time.Millisecond}, slower: 225 * time.Millisecond, arrives: true},
+		"bandwidth": {toxic: toxic.Bandwidth{BytesPerSecond: 100_000}, slower: 300 * time.Millisecond, arrives: true},
+		"reset":     {toxic: toxic.ResetPeer{}, resets: true, arrives: true},
+	} {
+		if err := proxy.Add(ctx, "sick", name, tc.toxic); err != nil {
+			t.Fatal(err)
+		}
+		before, err := proxy.Ledger(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn := dial(t, sick)
+		if tc.resets {
+			if _, err := conn.Write([]byte("hello")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+				t.Errorf("%s: the client read %v", name, err)
+			}
+		} else if took := echo(t, conn, payload); took < tc.slower {
+			t.Errorf("%s: %d bytes came back after %s", name, payload, took)
+		}
+		after, err := proxy.Ledger(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sent := after["sick"].Up - before["sick"].Up; tc.arrives && sent == 0 {
+			t.Errorf("%s: nothing went up", name)
+		}
+		if took := echo(t, dial(t, well), payload); took > 200*time.Millisecond {
+			t.Errorf("%s on the other link: %d bytes came back after %s", name, payload, took)
+		}
+		for range 2 {
+			if err := proxy.Remove(ctx, "sick", name); err != nil {
+				t.Errorf("%s: heal: %v", name, err)
+			}
+		}
+		if took := echo(t, dial(t, sick), payload); took > 200*time.Millisecond {
+			t.Errorf("%s healed: %d bytes came back after %s", name, payload, took)
+		}
+	}
+
+	// In this order: toxiproxy counts a delay from the arrival of a chunk, and takes what
+	// an earlier toxic held it back for as served.
+	for _, err := range []error{
+		proxy.Add(ctx, "sick", "slow", toxic.Latency{Delay: 200 * time.Millisecond}),
+		proxy.Add(ctx, "sick", "thin", toxic.Bandwidth{BytesPerSecond: 100_000}),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := echo(t, dial(t, sick), payload); took < 450*time.Millisecond {
+		t.Errorf("200 ms and 100 kB/s together: %d bytes came back after %s", payload, took)
+	}
+	if err := proxy.Remove(ctx, "sick", "thin"); err != nil {
+		t.Fatal(err)
+	}
+	if took := echo(t, dial(t, sick), 10); took < 150*time.Millisecond || took > 400*time.Millisecond {
+		t.Errorf("with 200 ms left of the two, 10 bytes came back after %s", took)
 	}
 }
 

@@ -43,7 +43,7 @@ func (r *runner) all(i *interruption, given cluster.ImageSet) error {
 	for name, ref := range given {
 		images[name] = ref
 	}
-	if r.run.Images, err = imagesOf(ctx, r.engine, images); err != nil {
+	if r.run.Images, err = imagesOf(ctx, r.engine, images, given); err != nil {
 		return infra(err)
 	}
 	ginkgo, err := ginkgoCommand(ctx, r.suite.root)
@@ -106,8 +106,9 @@ func (r *runner) environment(images cluster.ImageSet) ([]string, error) {
 }
 
 // imagesOf is what run.json says of images: the default release goes by its role
-// alone, others as role@release.
-func imagesOf(ctx context.Context, engine *cluster.Engine, set cluster.ImageSet) (map[string]history.Image, error) {
+// alone, others as role@release. What release an image given by the user is, nobody
+// but the user knows.
+func imagesOf(ctx context.Context, engine *cluster.Engine, set, given cluster.ImageSet) (map[string]history.Image, error) {
 	images := map[string]history.Image{}
 	for key, ref := range set {
 		digest, found, err := engine.Image(ctx, ref)
@@ -120,6 +121,9 @@ func imagesOf(ctx context.Context, engine *cluster.Engine, set cluster.ImageSet)
 		role, release, _ := strings.Cut(key, "@")
 		if release == cluster.DefaultRelease {
 			key = role
+		}
+		if given[role+"@"+release] == ref {
+			release = ""
 		}
 		images[key] = history.Image{Ref: ref, Digest: digest, Release: release}
 	}
