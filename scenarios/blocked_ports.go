@@ -52,7 +52,7 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 	// Two peers far from the seeds, so that they would take pieces from each other.
 	near := topology.Small().Located("b", "peer-1", "peer-2")
 
-	// Seen red: with a peer that does not register again once it was in, peer-1 stays out after the port opened.
+	// Seen red: without retries, as in 2.1.0, peer-1 stays out after the port opened.
 	DescribeTable("keeps one peer out, and lets it back in when opened", func(ctx SpecContext, port closedPort, how fault.How) {
 		bed := harness.Start(ctx, GinkgoTB(), near)
 		sick := bed.Node("peer-1")
@@ -80,7 +80,7 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 		Entry("65000-65020 refused", outRange, fault.Refused, SpecTimeout(harness.Spec)),
 	)
 
-	// Seen red: with peers that do not register again once they were in, the count stays 0.
+	// Seen red: without retries, as in 2.1.0, the count stays 0.
 	DescribeTable("keeps all peers out, and lets them back in when opened", func(ctx SpecContext, port closedPort, how fault.How) {
 		bed := harness.Start(ctx, GinkgoTB(), near)
 		everybody := append(bed.Seeds(), bed.Peers()...)
