@@ -28,7 +28,7 @@ listed = $$(go list ./... | grep -v -e '^github.com/faultbed/faultbed$$' -e /ima
 race = $$(command -v cc >/dev/null && [ "$$(go env CGO_ENABLED)" = 1 ] && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help scenarios test unit kernel smoke list doctor images lint bench clean generate debug soak verify go faultbed
+.PHONY: help scenarios test unit kernel smoke list doctor images lint bench bed clean generate debug soak verify go faultbed
 
 help: ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ images: faultbed ## build the images under images/
 
 bench: faultbed ## measure beds, faults and downloads against plain Docker
 	@exec $(FAULTBED) bench $(call flag,OUT,out)
+
+bed: faultbed ## one bed of NODES=5 with SEEDS=2, kept until Ctrl-C
+	@exec $(FAULTBED) bed $(call flag,NODES,nodes) $(call flag,SEEDS,seeds) $(call flag,OUT,out)
 
 clean: faultbed ## remove what killed runs left on the engine; DRY_RUN=1 lists, OLDER_THAN=1h spares
 	@exec $(FAULTBED) clean $(if $(DRY_RUN),--dry-run) $(call flag,OLDER_THAN,older-than)

@@ -314,6 +314,14 @@ func (b *Bed) Node(name string) topology.Node {
 	return n
 }
 
+// Name is what the names of the bed's containers begin with.
+func (b *Bed) Name() string { return b.name }
+
+// Where is a node's address on the bed's network, and its container's name.
+func (b *Bed) Where(n topology.Node) (netip.Addr, string) {
+	return b.nodes[n.Name].address, b.name + "-" + n.Name
+}
+
 // now is the bed's clock: milliseconds since it was laid.
 func (b *Bed) now() int64 { return time.Since(b.start).Milliseconds() }
 

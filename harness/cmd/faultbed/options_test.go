@@ -44,6 +44,9 @@ func TestBadInputIsOneLineAndNothingStarts(t *testing.T) {
 		{[]string{"clean", "--older-than", "-1h"}, "is no age"},
 		{[]string{"judge"}, "wants one run's folder"},
 		{[]string{"judge", "nowhere"}, "no such file"},
+		{[]string{"bed", "--nodes", "-1"}, "counts cannot be negative"},
+		{[]string{"bed", "--nodes", "2", "--seeds", "3"}, "3 seeds among 2 nodes"},
+		{[]string{"bed", "--seeds", "many"}, `seeds "many"`},
 		{[]string{"dance"}, `unknown argument "dance"`},
 	} {
 		var stdout, stderr bytes.Buffer
