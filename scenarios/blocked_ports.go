@@ -133,8 +133,8 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 		n := 0
 		Eventually(ctx, func(ctx SpecContext) (int64, error) {
 			n++
-			bed.Download(ctx, leecher, fixtures.Fresh(n)).Wait(ctx)
-			bed.Download(ctx, neighbour, fixtures.Fresh(n)).Wait(ctx)
+			_, _ = bed.Download(ctx, leecher, fixtures.Fresh(n)).Wait(ctx)
+			_, _ = bed.Download(ctx, neighbour, fixtures.Fresh(n)).Wait(ctx)
 			return bed.Served(leecher)(ctx)
 		}).WithTimeout(bed.Bounds().Forgive).Should(BeNumerically(">", 0))
 	},
