@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/faultbed/faultbed/harness/fault"
@@ -42,7 +43,11 @@ func (i *Injection) Heal(ctx context.Context) {
 	i.bed.tb.Helper()
 	r := i.injection.Record()
 	i.bed.step("heal " + r.Kind + " on " + r.Target)
-	if err := i.injection.Heal(ctx); err != nil {
+	err := i.injection.Heal(ctx)
+	if errors.Is(err, fault.ErrUnwell) {
+		i.bed.tb.Fatalf("%v", err) // the system's doing, see fault.ErrUnwell
+	}
+	if err != nil {
 		i.bed.tb.Fatalf("%s: %v", history.Inconclusive, err)
 	}
 }

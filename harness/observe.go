@@ -140,13 +140,6 @@ func (b *Bed) Served(nodes ...topology.Node) func(context.Context) (int64, error
 	}
 }
 
-// OriginConnections returns a function for Eventually: how many connections were
-// opened to the origin since the bed was laid.
-func (b *Bed) OriginConnections(ctx context.Context) (int64, error) {
-	book, err := b.Ledger(ctx)
-	return book.Conns(b.Origin().Name, b.session.System.Ports(topology.Origin)[0].Number), err
-}
-
 // ask implements system.Ask over faultd.
 func (b *Bed) ask(ctx context.Context, name, url string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, Observation)

@@ -44,7 +44,11 @@ var _ = Describe("An MTU black hole", mtu, func() {
 		bed.Inject(ctx, fault.MTU{Links: fault.From(peer).To(append(bed.Seeds(), bed.Peers()[1:]...)...), Bytes: pathMTU})
 
 		By("downloading")
-		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromOrigin()))
+		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(
+			judge.BeIntact(file),
+			judge.ComeFromOrigin(),
+			HaveField("TookMS", BeNumerically("<", 2*bed.Bounds().Fallback.Milliseconds())), // from the seeds, then from all
+		))
 		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(diagnosis("piece", "", "stalled")))
 	}, SpecTimeout(harness.Spec))
 

@@ -67,6 +67,11 @@ type Injection struct {
 	unhold   func() error
 }
 
+// ErrUnwell says that a fault was undone and what it had hit is still not well: either
+// the system did not recover, or the undo was none, which the audit of the namespaces
+// finds.
+var ErrUnwell = errors.New("not well again")
+
 // Book knows the faults in force on one bed: two of one kind on one link are refused,
 // because neither could be told from the other.
 type Book struct {
@@ -357,7 +362,11 @@ func (i *Injection) Heal(ctx context.Context) error {
 	if was != active || !i.Record().Receipt.Bites {
 		return nil
 	}
-	if err := i.confirmGone(ctx); err != nil {
+	err := i.confirmGone(ctx)
+	if errors.Is(err, ErrUnwell) {
+		return fmt.Errorf("heal %s on %s: %w", i.fault.Kind(), i.fault.Target(), err)
+	}
+	if err != nil {
 		return i.failed(fmt.Errorf("heal %s on %s: %w", i.fault.Kind(), i.fault.Target(), err))
 	}
 	return nil
@@ -379,7 +388,13 @@ func (i *Injection) confirmGone(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return errors.Join(errors.New("still seen after healing"), still, err)
+			if still == nil {
+				return errors.Join(err, ctx.Err())
+			}
+			i.mu.Lock()
+			i.record.Receipt.Unwell = fmt.Sprintf("%v, %s after healing", still, goneWithin)
+			i.mu.Unlock()
+			return fmt.Errorf("%w: %w", ErrUnwell, still)
 		case <-beat.C:
 		}
 	}

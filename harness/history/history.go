@@ -119,10 +119,11 @@ type Receipt struct {
 	Control  Plane     `json:"control"`
 	// Bites is true when the probe changed as the fault promises and the control did
 	// not; Doubt says in one line why not. Gone is true when the probe was seen well
-	// again after healing.
-	Bites bool   `json:"bites"`
-	Gone  bool   `json:"gone"`
-	Doubt string `json:"doubt,omitempty"`
+	// again after healing; Unwell says who was not, though the fault was undone.
+	Bites  bool   `json:"bites"`
+	Gone   bool   `json:"gone"`
+	Doubt  string `json:"doubt,omitempty"`
+	Unwell string `json:"unwell,omitempty"`
 }
 
 // Counter is a figure read from a kernel or from a process's limits.

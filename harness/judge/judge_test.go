@@ -14,8 +14,10 @@ func at(ms int64) *int64 { return &ms }
 
 // proven is a fault that bit and was healed.
 func proven() history.Fault {
-	return history.Fault{Kind: "block-port", Target: "a>b:1 dropped", ConfirmedMS: at(1), HealedMS: at(2),
-		Receipt: history.Receipt{Bites: true, Gone: true}}
+	return history.Fault{
+		Kind: "block-port", Target: "a>b:1 dropped", ConfirmedMS: at(1), HealedMS: at(2),
+		Receipt: history.Receipt{Bites: true, Gone: true},
+	}
 }
 
 func with(change func(*history.Fault)) []history.Fault {
@@ -49,7 +51,10 @@ func TestVerdict(t *testing.T) {
 		"bypass counters at zero":   {history.History{Bypass: map[string]int{"peer-1": 0}}, history.Pass, ""},
 		"trouble beats all":         {history.History{Trouble: []string{"faultd is gone"}, Failure: "x", Bypass: map[string]int{"a": 1}}, history.Infra, "faultd is gone"},
 		"residue":                   {history.History{Residue: []string{"container x"}}, history.Infra, "container x"},
-		"a failure beats a residue": {history.History{Residue: []string{"container x"}, Failure: "y"}, history.Fail, "y"},
+		"a residue beats a failure": {history.History{Residue: []string{"container x"}, Failure: "y"}, history.Infra, "container x"},
+		"not well after healing": {history.History{Faults: with(func(f *history.Fault) {
+			f.Receipt.Gone, f.Receipt.Unwell = false, "a>b:1 is timeout"
+		})}, history.Fail, "a>b:1 is timeout"},
 	} {
 		if name != "no bed" {
 			tc.h.Started = time.Unix(1, 0)
@@ -63,8 +68,10 @@ func TestVerdict(t *testing.T) {
 
 func TestMatchers(t *testing.T) {
 	file := fixtures.Layer1M
-	good := history.Download{Peer: "peer-1", File: file.Name, Bytes: file.Size, SHA256OK: true,
-		From: history.From{Seeds: file.Size / 2, Peers: file.Size / 2}}
+	good := history.Download{
+		Peer: "peer-1", File: file.Name, Bytes: file.Size, SHA256OK: true,
+		From: history.From{Seeds: file.Size / 2, Peers: file.Size / 2},
+	}
 	bad := good
 	bad.SHA256OK = false
 	for name, tc := range map[string]struct {
@@ -82,8 +89,11 @@ func TestMatchers(t *testing.T) {
 		"failed":              {judge.BeIntact(file), history.Download{Error: "boom"}, "it failed: boom"},
 		"failed from nowhere": {judge.ComeFromSwarm(), history.Download{Error: "boom"}, "it failed: boom"},
 		"nothing at all":      {judge.ComeFromOrigin(), history.Download{}, "nothing arrived"},
-		"served twice": {judge.ComeFromSwarm(), history.Download{Bytes: 100, From: history.From{Origin: 100, Seeds: 95}},
-			"the origin served 100 of 100"},
+		"served twice": {
+			judge.ComeFromSwarm(),
+			history.Download{Bytes: 100, From: history.From{Origin: 100, Seeds: 95}},
+			"the origin served 100 of 100",
+		},
 		"from the swarm":  {judge.ComeFromSwarm(), good, ""},
 		"not from peers":  {judge.ComeFromPeers(), good, "these served 524288 of 1048576"},
 		"not from origin": {judge.ComeFromOrigin(), good, "these served 0 of 1048576"},

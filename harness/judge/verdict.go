@@ -10,12 +10,16 @@ import (
 	"github.com/faultbed/faultbed/harness/history"
 )
 
-// Verdict ends a history. A run whose machine failed is INFRA whatever else it shows;
+// Verdict ends a history. A run whose machine failed, or that was not undone, is INFRA
+// whatever else it shows;
 // one whose proof is broken is INCONCLUSIVE even if an assertion failed, because a fault
 // that did not bite, or bit elsewhere too, explains neither success nor failure.
 func Verdict(h history.History) (history.Verdict, string) {
 	if len(h.Trouble) > 0 {
 		return history.Infra, h.Trouble[0]
+	}
+	if len(h.Residue) > 0 {
+		return history.Infra, "left behind: " + strings.Join(h.Residue, ", ")
 	}
 	if h.Canary == "" { // a canary's doubts are what it was run for
 		if doubt := Doubt(h); doubt != "" {
@@ -25,8 +29,10 @@ func Verdict(h history.History) (history.Verdict, string) {
 	if h.Failure != "" {
 		return history.Fail, h.Failure
 	}
-	if len(h.Residue) > 0 {
-		return history.Infra, "left behind: " + strings.Join(h.Residue, ", ")
+	for _, f := range h.Faults {
+		if f.Receipt.Unwell != "" && h.Canary == "" {
+			return history.Fail, f.Receipt.Unwell
+		}
 	}
 	return history.Pass, ""
 }
@@ -48,7 +54,7 @@ func Doubt(h history.History) string {
 			return name + " " + f.Receipt.Doubt
 		case !f.Receipt.Bites || f.ConfirmedMS == nil:
 			return name + " was never confirmed"
-		case f.HealedMS != nil && !f.Receipt.Gone:
+		case f.HealedMS != nil && !f.Receipt.Gone && f.Receipt.Unwell == "":
 			return name + " was not seen gone after healing"
 		}
 	}

@@ -107,7 +107,8 @@ type Bounds struct {
 	Ready    time.Duration // from open gates to everybody counted
 	Notice   time.Duration // until a node notices a link that went silent
 	Drop     time.Duration // until a silent peer is no longer counted
+	Fallback time.Duration // until a download has turned from dead parents to the next source
 	Forgive  time.Duration // until a parent that failed is tried again after its cure
 	Rejoin   time.Duration // from a healed network to the peer being counted again
-	Download time.Duration // for the largest file of a scenario under a fault
+	Download time.Duration // for the largest file of the catalogue under a fault
 }

@@ -171,12 +171,14 @@ func (s *System) Diagnoses(log []byte) []system.Diagnosis {
 	return found
 }
 
-// Bounds implements system.System. A file of a scenario is at most 16 MiB.
+// Bounds implements system.System. The largest file has 64 MiB; two busy cores move it at
+// some 10 MiB/s at worst.
 func (s *System) Bounds() system.Bounds {
 	return system.Bounds{
 		Ready:    s.timers.RejoinWithin() + s.timers.NoticeWithin(),
 		Notice:   s.timers.NoticeWithin(),
 		Drop:     s.timers.DropWithin(),
+		Fallback: s.timers.FallbackWithin(),
 		Forgive:  s.timers.FailureAgeOut + s.timers.NoticeWithin(),
 		Rejoin:   s.timers.RejoinWithin(),
 		Download: 30*time.Second + 3*s.timers.FallbackWithin(),
