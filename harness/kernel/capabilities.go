@@ -69,11 +69,11 @@ func (n *Namespace) Capabilities() (map[string]string, error) {
 			},
 		},
 	} {
-		if err := n.tryRule(trial.chain, trial.exprs); errors.Is(err, ErrGone) {
+		err := n.tryRule(trial.chain, trial.exprs)
+		if errors.Is(err, ErrGone) {
 			return nil, err
-		} else {
-			can[name] = verdict(err)
 		}
+		can[name] = verdict(err)
 	}
 
 	const slow = 1 << 20 // any rate in bytes per second will do

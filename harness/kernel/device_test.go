@@ -32,7 +32,7 @@ func (l *lab) transfer(k *link, direction byte, size int, within time.Duration) 
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // the transfer is over
 	if err := conn.SetDeadline(time.Now().Add(within)); err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (l *lab) transfer(k *link, direction byte, size int, within time.Duration) 
 // bulk is the server that upload and download speak to.
 func (l *lab) bulk(port uint16) {
 	l.serve(l.b, port, func(conn *net.TCPConn) {
-		defer conn.Close()
+		defer conn.Close() //nolint:errcheck // the client tells how it went
 		head := make([]byte, 4)
 		if _, err := io.ReadFull(conn, head); err != nil {
 			return

@@ -61,7 +61,7 @@ func (n *Namespace) knock(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // all is read by then
 	deadline, _ := ctx.Deadline()
 	if err := conn.(*net.UnixConn).SetReadDeadline(deadline); err != nil {
 		return err

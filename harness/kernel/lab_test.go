@@ -178,7 +178,7 @@ func (l *lab) listen(n *Namespace, port uint16) net.Listener {
 		listener, err = net.Listen("tcp4", ":"+strconv.Itoa(int(port)))
 		return err
 	}))
-	l.tb.Cleanup(func() { listener.Close() })
+	l.tb.Cleanup(func() { _ = listener.Close() })
 	return listener
 }
 
@@ -187,7 +187,7 @@ func (l *lab) echo(port uint16) *atomic.Int64 {
 	l.tb.Helper()
 	received := &atomic.Int64{}
 	l.serve(l.b, port, func(conn *net.TCPConn) {
-		defer conn.Close()
+		defer conn.Close() //nolint:errcheck // the client tells how it went
 		buffer := make([]byte, 32<<10)
 		for {
 			size, err := conn.Read(buffer)
@@ -213,13 +213,13 @@ func (l *lab) link(port, listener uint16) *link {
 	k := &link{server: netip.AddrPortFrom(addressB, port), listener: netip.AddrPortFrom(addressT, listener)}
 	l.serve(l.t, listener, func(client *net.TCPConn) {
 		k.accepted.Add(1)
-		defer client.Close()
+		defer client.Close() //nolint:errcheck // the client tells how it went
 		conn, err := l.t.DialContext(l.tb.Context(), "tcp", k.server.String())
 		if err != nil {
 			return
 		}
 		server := conn.(*net.TCPConn)
-		defer server.Close()
+		defer server.Close() //nolint:errcheck // the client tells how it went
 		var both sync.WaitGroup
 		both.Go(func() { _, _ = io.Copy(server, client); _ = server.CloseWrite() })
 		both.Go(func() { _, _ = io.Copy(client, server); _ = client.CloseWrite() })
@@ -243,7 +243,7 @@ func (l *lab) dial(k *link) *net.TCPConn {
 	l.tb.Helper()
 	conn, err := l.a.DialContext(l.tb.Context(), "tcp", k.server.String())
 	must(l.tb, err)
-	l.tb.Cleanup(func() { conn.Close() })
+	l.tb.Cleanup(func() { _ = conn.Close() })
 	return conn.(*net.TCPConn)
 }
 

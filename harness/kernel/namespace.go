@@ -47,7 +47,7 @@ func Open(name string, pid int) (*Namespace, error) {
 	pidfd := os.NewFile(uintptr(number), "pidfd")
 	handle, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", pid))
 	if err != nil {
-		pidfd.Close()
+		_ = pidfd.Close()
 		return nil, fmt.Errorf("node %s: open network namespace: %w", name, err)
 	}
 	n := &Namespace{name: name, pid: pid, gone: make(chan struct{}), handle: handle, pidfd: pidfd}
@@ -113,9 +113,9 @@ func (n *Namespace) Close() {
 	if n.handle == nil {
 		return
 	}
-	n.handle.Close()
+	_ = n.handle.Close()
 	if n.pidfd != nil {
-		n.pidfd.Close()
+		_ = n.pidfd.Close()
 	}
 	n.handle, n.pidfd = nil, nil
 	close(n.gone)

@@ -105,7 +105,7 @@ func (n *Namespace) Fetch(ctx context.Context, address string) (status int, body
 	if err != nil {
 		return 0, nil, fmt.Errorf("node %s: fetch %s: %w", n.name, address, err)
 	}
-	defer response.Body.Close()
+	defer response.Body.Close() //nolint:errcheck // all that is wanted of it is read
 	body, err = io.ReadAll(io.LimitReader(response.Body, fetchLimit+1))
 	if err != nil {
 		return 0, nil, fmt.Errorf("node %s: fetch %s: read body: %w", n.name, address, err)

@@ -51,7 +51,7 @@ func probeGRPC(ctx context.Context, dial func(context.Context) (net.Conn, error)
 	if err != nil {
 		return "", err
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // the probe is over
 	if probe.Pad > 0 {
 		ctx = metadata.AppendToOutgoingContext(ctx, "x-pad", strings.Repeat("x", probe.Pad))
 	}

@@ -30,18 +30,17 @@ func probeHTTP(ctx context.Context, dial func(context.Context) (net.Conn, error)
 	if err != nil {
 		return "", err
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // the probe is over
 	// Writing may fail because the answer has come and the server has closed:
 	// what counts is what can be read.
 	writeErr := request.Write(conn)
-	response, err := http.ReadResponse(bufio.NewReader(conn), request)
+	response, err := http.ReadResponse(bufio.NewReader(conn), request) //nolint:bodyclose // that would read all of it: the connection is closed
 	if err != nil {
 		if writeErr != nil {
 			return "", fmt.Errorf("write request: %w", writeErr)
 		}
 		return "", fmt.Errorf("read answer: %w", err)
 	}
-	// The body is not closed: that would read all of it. The connection is.
 	if probe.Bulk {
 		if _, err := io.Copy(io.Discard, response.Body); err != nil {
 			return "", fmt.Errorf("read body of %s: %w", response.Status, err)

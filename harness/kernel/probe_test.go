@@ -28,7 +28,7 @@ func (l *lab) serveHTTP(port uint16) {
 	mux.HandleFunc("/bulk", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 65536)) })
 	mux.HandleFunc("/huge", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, fetchLimit+1)) })
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: soon}
-	l.tb.Cleanup(func() { server.Close() })
+	l.tb.Cleanup(func() { _ = server.Close() })
 	listener := l.listen(l.b, port)
 	go func() { _ = server.Serve(listener) }()
 }
@@ -55,16 +55,16 @@ func TestProbeOutcomes(t *testing.T) {
 	l.serve(l.b, 8004, func(conn *net.TCPConn) { // takes the request, then resets
 		_, _ = conn.Read(make([]byte, 1))
 		_ = conn.SetLinger(0)
-		conn.Close()
+		_ = conn.Close()
 	})
 	l.serve(l.b, 8005, func(conn *net.TCPConn) { // takes the request, then closes
 		_ = conn.CloseWrite()
 		_, _ = io.Copy(io.Discard, conn)
-		conn.Close()
+		_ = conn.Close()
 	})
 	l.serve(l.b, 8006, func(conn *net.TCPConn) { // says nothing
 		_, _ = io.Copy(io.Discard, conn)
-		conn.Close()
+		_ = conn.Close()
 	})
 	b := func(port uint16) netip.AddrPort { return netip.AddrPortFrom(addressB, port) }
 	elsewhere := netip.MustParseAddrPort("198.51.100.1:1")
@@ -148,7 +148,7 @@ func TestBulkProbeNeedsTheWholeAnswer(t *testing.T) {
 
 func TestProbeEndsWithItsContext(t *testing.T) {
 	l := newLab(t)
-	l.serve(l.b, 8006, func(conn *net.TCPConn) { _, _ = io.Copy(io.Discard, conn); conn.Close() })
+	l.serve(l.b, 8006, func(conn *net.TCPConn) { _, _ = io.Copy(io.Discard, conn); _ = conn.Close() })
 	ctx, cancel := context.WithTimeout(t.Context(), silence)
 	defer cancel()
 	for _, protocol := range []string{"http", "grpc"} {

@@ -89,7 +89,7 @@ func (n *Namespace) HashFile(path string) (sha256hex string, size int64, err err
 		if err != nil {
 			return fmt.Errorf("open root: %w", err)
 		}
-		defer unix.Close(root)
+		defer unix.Close(root) //nolint:errcheck // only names are looked up in it
 		// O_NONBLOCK, or opening a FIFO would wait for a writer.
 		number, err := unix.Openat2(root, path, &unix.OpenHow{
 			Flags:   unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK,
@@ -102,7 +102,7 @@ func (n *Namespace) HashFile(path string) (sha256hex string, size int64, err err
 		return nil
 	})
 	if file != nil {
-		defer file.Close()
+		defer file.Close() //nolint:errcheck // it is only read
 	}
 	if err != nil {
 		return "", 0, err

@@ -29,16 +29,16 @@ const roleVariable = "FAULTBED_KERNEL_TEST_ROLE"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(roleVariable) != "" {
-		play()
+		play(os.Stdin, os.Stdout)
 		return
 	}
 	os.Exit(m.Run())
 }
 
-// play obeys one-word commands from its input, and answers each with a line.
-func play() {
-	commands := bufio.NewScanner(os.Stdin)
-	fmt.Println("ready")
+// play obeys one-word commands from in, and answers each with a line to out.
+func play(in io.Reader, out io.Writer) {
+	commands := bufio.NewScanner(in)
+	fmt.Fprintln(out, "ready")
 	for commands.Scan() {
 		switch commands.Text() {
 		case "fill": // open files until it fails, say why, close them
@@ -52,34 +52,34 @@ func play() {
 				}
 			}
 			for _, file := range files {
-				file.Close()
+				_ = file.Close()
 			}
-			fmt.Printf("%d %t\n", len(files), errors.Is(err, unix.EMFILE))
+			fmt.Fprintf(out, "%d %t\n", len(files), errors.Is(err, unix.EMFILE))
 		case "gate": // as images/gate does: answer one connection
 			listener, err := net.Listen("unix", gateSocket)
 			if err != nil {
-				fmt.Println(err)
+				fmt.Fprintln(out, err)
 				continue
 			}
-			fmt.Println("waiting")
+			fmt.Fprintln(out, "waiting")
 			conn, err := listener.Accept()
 			if err == nil {
 				_, err = io.WriteString(conn, "open\n")
-				conn.Close()
+				_ = conn.Close()
 			}
-			listener.Close()
-			fmt.Println("opened", err)
+			_ = listener.Close()
+			fmt.Fprintln(out, "opened", err)
 		case "silent": // takes connections and never answers
 			listener, err := net.Listen("unix", gateSocket)
 			if err != nil {
-				fmt.Println(err)
+				fmt.Fprintln(out, err)
 				continue
 			}
-			fmt.Println("waiting")
+			fmt.Fprintln(out, "waiting")
 			conn, _ := listener.Accept()
 			_, _ = io.Copy(io.Discard, conn)
-			listener.Close()
-			fmt.Println("left")
+			_ = listener.Close()
+			fmt.Fprintln(out, "left")
 		}
 	}
 }

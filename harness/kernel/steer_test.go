@@ -36,15 +36,15 @@ func TestBypassIsCounted(t *testing.T) {
 
 	direct, err := l.a.DialContext(t.Context(), "tcp", netip.AddrPortFrom(addressB, 9999).String())
 	must(t, err)
-	defer direct.Close()
+	defer direct.Close() //nolint:errcheck // the test is over
 	must(t, says(direct, "past the steering", soon))
 	wantBypass(t, l, 1)
 
 	// What B opens to A is no connection of A's.
-	l.serve(l.a, 7000, func(conn *net.TCPConn) { conn.Close() })
+	l.serve(l.a, 7000, func(conn *net.TCPConn) { _ = conn.Close() })
 	back, err := l.b.DialContext(t.Context(), "tcp", netip.AddrPortFrom(addressA, 7000).String())
 	must(t, err)
-	back.Close()
+	_ = back.Close()
 	wantBypass(t, l, 1)
 }
 
