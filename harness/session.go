@@ -33,7 +33,7 @@ type Session struct {
 
 	faultd   *cluster.Node // of the process that opened the session
 	stop     context.CancelFunc
-	leaseEnd chan error
+	leaseEnd chan struct{}
 
 	mu       sync.Mutex
 	beds     int
@@ -92,17 +92,16 @@ func Open(ctx context.Context, o Options, progress func(string)) (*Session, Hand
 		s, err = Attach(ctx, o, handoff)
 	}
 	if err != nil {
-		return nil, handoff, errors.Join(fmt.Errorf("start session: %w", err), removeFaultd(engine, faultd))
+		return nil, handoff, errors.Join(fmt.Errorf("start session: %w", err), removeFaultd(ctx, engine, faultd))
 	}
 	s.faultd = faultd
-	lease, stop := context.WithCancel(context.Background())
-	s.stop, s.leaseEnd = stop, make(chan error, 1)
+	lease, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop, s.leaseEnd = stop, make(chan struct{})
 	go func() {
-		err := s.Agent.KeepLease(lease)
-		if err != nil {
+		defer close(s.leaseEnd)
+		if err := s.Agent.KeepLease(lease); err != nil {
 			s.lose(fmt.Errorf("faultd is gone: %w", err))
 		}
-		s.leaseEnd <- err
 	}()
 	if err := s.try(ctx); err != nil {
 		return nil, handoff, errors.Join(fmt.Errorf("start session: %w", err), s.Close(context.WithoutCancel(ctx)))
@@ -175,7 +174,7 @@ func (s *Session) Close(ctx context.Context) error {
 	errs = append(errs, s.Engine.Remove(ctx, left))
 	s.stop()
 	<-s.leaseEnd
-	errs = append(errs, removeFaultd(s.Engine, s.faultd), s.lostBecause())
+	errs = append(errs, removeFaultd(ctx, s.Engine, s.faultd), s.lostBecause())
 	// Faultd is gone on purpose: its connection has nothing more to say.
 	return errors.Join(append(errs, s.Agent.Close(), s.Engine.Close())...)
 }
@@ -192,11 +191,11 @@ func (s *Session) leftovers(ctx context.Context) ([]cluster.Leftover, error) {
 	return ours, err
 }
 
-func removeFaultd(engine *cluster.Engine, faultd *cluster.Node) error {
+func removeFaultd(ctx context.Context, engine *cluster.Engine, faultd *cluster.Node) error {
 	if faultd == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), BedStop)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), BedStop)
 	defer cancel()
 	return engine.RemoveNode(ctx, cluster.Network{}, faultd.ID)
 }
@@ -265,6 +264,6 @@ func ReadHandoff(text []byte) (Handoff, error) {
 
 func randomHex(bytes int) string {
 	b := make([]byte, bytes)
-	rand.Read(b) //nolint:errcheck // never fails, see crypto/rand
+	rand.Read(b) // never fails, see crypto/rand
 	return hex.EncodeToString(b)
 }
