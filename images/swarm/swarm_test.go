@@ -270,8 +270,11 @@ func TestVersionsMeet(t *testing.T) {
 		supernode, peer string
 		taken           bool
 	}{
-		{"2.2.1", "2.1.0", true}, {"2.1.0", "2.2.1", true}, {"3.0.0", "3.0.0", true},
-		{"2.2.1", "3.0.0", false}, {"3.0.0", "2.2.1", false},
+		{"2.2.1", "2.1.0", true},
+		{"2.1.0", "2.2.1", true},
+		{"3.0.0", "3.0.0", true},
+		{"2.2.1", "3.0.0", false},
+		{"3.0.0", "2.2.1", false},
 	} {
 		t.Run(c.supernode+" with "+c.peer, func(t *testing.T) {
 			t.Parallel()

@@ -97,7 +97,7 @@ func (c *conductor) hopeful() bool {
 
 // sourceAllowed decides whether the origin is asked now, and says so once.
 func (c *conductor) sourceAllowed(v view, now time.Time) bool {
-	reason := c.sourceReason(v, now)
+	reason := c.sourceReason(now)
 	if reason != "" && reason != c.reason {
 		c.d.log.Info("back to source", "task", c.t.id, "url", c.t.url, "reason", reason, "held", v.count)
 	}
@@ -105,7 +105,7 @@ func (c *conductor) sourceAllowed(v view, now time.Time) bool {
 	return reason != ""
 }
 
-func (c *conductor) sourceReason(v view, now time.Time) string {
+func (c *conductor) sourceReason(now time.Time) string {
 	direction, registered := c.direction()
 	c.t.mu.Lock()
 	seeding := c.t.fromSource

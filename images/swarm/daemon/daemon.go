@@ -181,7 +181,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	d.membership.leave()
+	d.membership.leave(ctx)
 	d.stop()
 	for _, web := range d.web {
 		_ = web.Close()

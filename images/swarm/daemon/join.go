@@ -98,7 +98,7 @@ func (m *membership) stay(target string, preferred []string, attempt int) (joine
 	m.lose()
 	if errors.Is(err, errPreferred) {
 		m.d.log.Info("leave backup supernode", "supernode", target)
-		m.goodbye(conn, session)
+		m.goodbye(ctx, conn, session)
 	} else if m.d.ctx.Err() == nil {
 		m.d.reporter.Failed(diag.Announce, target, conn.IP(), 1, err)
 	}
@@ -117,7 +117,7 @@ func (m *membership) register(conn *wire.Conn) (session string, err error) {
 		return "", err
 	}
 	if err := swarm.CheckProtocol("peer", m.d.can, "supernode", reply.GetRelease(), reply.GetProtocol()); err != nil {
-		m.goodbye(conn, reply.GetSession())
+		m.goodbye(ctx, conn, reply.GetSession())
 		return "", err
 	}
 	m.enter(conn, reply)
@@ -153,7 +153,7 @@ func (m *membership) announce(ctx context.Context, cancel context.CancelCauseFun
 			return conn.Explain(err)
 		}
 		silence.Reset(m.d.cfg.Profile.Lease)
-		m.take(down)
+		m.take(down) //nolint:contextcheck // links outlive the stream that named them
 	}
 }
 
@@ -213,8 +213,8 @@ func (m *membership) answers(ctx context.Context, target string) bool {
 }
 
 // goodbye leaves a session, as far as the supernode hears it.
-func (m *membership) goodbye(conn *wire.Conn, session string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.d.ctx), m.d.cfg.Profile.LeaveTimeout)
+func (m *membership) goodbye(ctx context.Context, conn *wire.Conn, session string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.d.cfg.Profile.LeaveTimeout)
 	defer cancel()
 	_, err := pb.NewSupernodeClient(conn).Leave(ctx, &pb.LeaveRequest{Name: m.d.host.GetName(), Session: session})
 	if err != nil {
@@ -223,11 +223,11 @@ func (m *membership) goodbye(conn *wire.Conn, session string) {
 }
 
 // leave says goodbye to the present supernode, if there is one.
-func (m *membership) leave() {
+func (m *membership) leave(ctx context.Context) {
 	m.mu.Lock()
 	conn, session := m.conn, m.session
 	m.mu.Unlock()
 	if conn != nil {
-		m.goodbye(conn, session)
+		m.goodbye(ctx, conn, session)
 	}
 }

@@ -26,7 +26,7 @@ func (d *Daemon) proxyRoutes() http.Handler {
 // serveProxied downloads the URL as a task and passes it on, a whole file as its
 // pieces come, a range once the file is here.
 func (d *Daemon) serveProxied(w http.ResponseWriter, r *http.Request) {
-	t := d.obtain(r.URL.String(), "", false)
+	t := d.obtain(r.URL.String(), "", false) //nolint:contextcheck // a download outlives the request that asked for it
 	w.Header().Set("X-Swarm-Task", t.id)
 	w.Header().Set("X-Swarm-Peer", d.host.GetName())
 	if r.Header.Get("Range") != "" {

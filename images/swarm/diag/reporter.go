@@ -3,7 +3,6 @@
 package diag
 
 import (
-	"context"
 	"log/slog"
 	"os"
 	"sync"
@@ -70,7 +69,7 @@ func (r *Reporter) Failed(step Step, target, ip string, attempt int, err error) 
 	if r.quiet {
 		return
 	}
-	r.log.LogAttrs(context.Background(), slog.LevelWarn, "connection failed",
+	r.log.Warn("connection failed",
 		slog.String("step", string(step)), slog.String("target", target), slog.String("ip", ip),
 		slog.Int("attempt", attempt), slog.String("cause", string(f.Cause)), slog.String("error", f.Error))
 }

@@ -33,12 +33,12 @@ func (s *Supernode) Announce(stream grpc.BidiStreamingServer[pb.Announcement, pb
 	}
 	s.log.Info("announce", "peer", first.GetName(), "ip", r.host.GetIp())
 	s.apply(r, first)
-	ended := make(chan error, 1)
+	ended := make(chan struct{})
 	s.work.Go(func() {
+		defer close(ended)
 		for {
 			up, err := stream.Recv()
 			if err != nil {
-				ended <- err
 				return
 			}
 			s.apply(r, up)
@@ -48,7 +48,7 @@ func (s *Supernode) Announce(stream grpc.BidiStreamingServer[pb.Announcement, pb
 }
 
 // guide sends a peer what it needs to know, at each change and at each heartbeat.
-func (s *Supernode) guide(r *record, stream grpc.BidiStreamingServer[pb.Announcement, pb.Guidance], ended <-chan error) error {
+func (s *Supernode) guide(r *record, stream grpc.BidiStreamingServer[pb.Announcement, pb.Guidance], ended <-chan struct{}) error {
 	ticker := time.NewTicker(s.cfg.Profile.Heartbeat)
 	defer ticker.Stop()
 	sentPeers, beat := "never", true

@@ -44,7 +44,7 @@ func (s *Supernode) Register(ctx context.Context, req *pb.RegisterRequest) (*pb.
 		return nil, cause.Refuse(codes.Internal, target, err)
 	}
 	reachable := make(chan bool, 1)
-	s.work.Go(func() { reachable <- s.proxyAnswers(host, 1) == nil })
+	s.work.Go(func() { reachable <- s.proxyAnswers(host, 1) == nil }) //nolint:contextcheck // the supernode's own work, under its own limit
 	callCtx, cancel := context.WithTimeout(ctx, s.cfg.Profile.CheckTimeout)
 	defer cancel()
 	if err := conn.Check(callCtx); err != nil {
@@ -65,7 +65,7 @@ func (s *Supernode) Register(ctx context.Context, req *pb.RegisterRequest) (*pb.
 	s.peers[host.GetName()] = r
 	delete(s.refused, host.GetName())
 	s.wake()
-	s.work.Go(func() { s.watch(r, conn) })
+	s.work.Go(func() { s.watch(r, conn) }) //nolint:contextcheck // a registration outlives the call that made it
 	s.log.Info("peer register", "peer", host.GetName(), "ip", host.GetIp(), "peer_release", host.GetRelease(),
 		"protocol", host.GetProtocol(), "seed", host.GetSeed(), "reachable", r.reachable, "count", len(s.peers))
 	return &pb.RegisterReply{

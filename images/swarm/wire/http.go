@@ -67,7 +67,7 @@ func Get(ctx context.Context, client *http.Client, url, rangeHeader string, prof
 	if rangeHeader != "" {
 		request.Header.Set("Range", rangeHeader)
 	}
-	response, err := client.Do(request)
+	response, err := client.Do(request) //nolint:bodyclose // the Transfer owns it, and Close closes it
 	if err != nil {
 		cancel(nil)
 		ip := seen.get()
