@@ -138,13 +138,13 @@ func serve(t *testing.T, engine engine, lease *lease) (address string) {
 	return listener.Addr().String()
 }
 
-func dial(t *testing.T, address, token string) *agent.Client {
+func dial(t *testing.T, address string) *agent.Client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
 	client, err := agent.Dial(ctx, address, token)
 	must(t, err)
-	t.Cleanup(func() { client.Close() })
+	t.Cleanup(func() { _ = client.Close() })
 	return client
 }
 
@@ -161,7 +161,7 @@ const roleVariable = "FAULTBED_FAULTD_TEST_ROLE"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(roleVariable) != "" {
-		fmt.Println("ready")
+		fmt.Fprintln(os.Stdout, "ready")
 		bufio.NewScanner(os.Stdin).Scan()
 		return
 	}
@@ -188,7 +188,7 @@ func startNode(t *testing.T) *os.Process {
 	must(t, err)
 	must(t, command.Start())
 	t.Cleanup(func() {
-		in.Close()
+		_ = in.Close()
 		_ = command.Process.Kill()
 		_ = command.Wait()
 	})

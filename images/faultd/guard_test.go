@@ -33,7 +33,7 @@ func TestCallsWithoutTheTokenAreRefused(t *testing.T) {
 	// Each call, the stream too, and without any token.
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	must(t, err)
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // the test is over
 	for _, method := range agentpb.Agent_ServiceDesc.Methods {
 		err := conn.Invoke(t.Context(), "/"+agentpb.Agent_ServiceDesc.ServiceName+"/"+method.MethodName, &agentpb.HelloRequest{}, &agentpb.HelloResponse{})
 		if status.Code(err) != codes.Unauthenticated {
@@ -45,7 +45,7 @@ func TestCallsWithoutTheTokenAreRefused(t *testing.T) {
 	if err := stream.RecvMsg(&agentpb.RenewResponse{}); status.Code(err) != codes.Unauthenticated {
 		t.Errorf("Renew without token: %v", err)
 	}
-	dial(t, address, token)
+	dial(t, address)
 }
 
 func TestForeignContainersAreRefused(t *testing.T) {
@@ -55,7 +55,7 @@ func TestForeignContainersAreRefused(t *testing.T) {
 		"exited":  {ID: "exited", Name: "late", Session: mine},
 		"host":    {ID: "host", Name: "close", Session: mine, Running: true, PID: os.Getpid(), HostNetwork: true},
 	}}
-	client := dial(t, serve(t, engine, newLease(time.Hour, time.Hour)), token)
+	client := dial(t, serve(t, engine, newLease(time.Hour, time.Hour)))
 	for id, want := range map[string]string{
 		"foreign": "somebody", "bare": "nobody", "exited": "does not run", "host": "host's network", "absent": "no such container", "": "without id",
 	} {

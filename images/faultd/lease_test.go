@@ -64,7 +64,7 @@ func TestLeaseAllowsMoreForTheFirstBeat(t *testing.T) {
 func TestKeepLease(t *testing.T) {
 	// One beat per second, so a lease of two must be kept.
 	lease := newLease(soon, 2*time.Second)
-	client := dial(t, serve(t, &fakeEngine{}, lease), token)
+	client := dial(t, serve(t, &fakeEngine{}, lease))
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 	defer cancel()
 	if err := client.KeepLease(ctx); err != nil {
@@ -91,7 +91,7 @@ func TestKeepLeaseEndsWithFaultd(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	go func() { _ = server.Serve(listener) }()
-	client := dial(t, listener.Addr().String(), token)
+	client := dial(t, listener.Addr().String())
 	ended := make(chan error, 1)
 	go func() { ended <- client.KeepLease(t.Context()) }()
 	server.Stop()

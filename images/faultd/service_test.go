@@ -24,7 +24,7 @@ func TestRoundTrip(t *testing.T) {
 	engine := &fakeEngine{containers: map[string]container{
 		id: {ID: id, Name: "peer-1", Session: mine, Running: true, PID: process.Pid},
 	}}
-	client := dial(t, serve(t, engine, newLease(time.Hour, time.Hour)), token)
+	client := dial(t, serve(t, engine, newLease(time.Hour, time.Hour)))
 	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
 	server, listener := netip.MustParseAddrPort("10.9.0.3:8002"), netip.MustParseAddrPort("10.9.0.2:20001")
