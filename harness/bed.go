@@ -292,7 +292,7 @@ var errMissing = errors.New("somebody is missing")
 // Bounds are what the system's own timers allow it.
 func (b *Bed) Bounds() system.Bounds { return b.session.System.Bounds() }
 
-// Supernodes, Seeds, Peers and Origin are the bed's nodes by role, in order.
+// Supernodes are the bed's supernodes, in the topology's order, as are all below.
 func (b *Bed) Supernodes() []topology.Node { return b.topo.Of(topology.Supernode) }
 
 // Seeds are the bed's seed peers, primary first.

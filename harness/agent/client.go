@@ -49,7 +49,7 @@ func Dial(ctx context.Context, addr, token string) (*Client, error) {
 	}
 	client := &Client{conn: conn, agent: agentpb.NewAgentClient(conn)}
 	if _, err := client.agent.Hello(ctx, &agentpb.HelloRequest{}, grpc.WaitForReady(true)); err != nil {
-		conn.Close()
+		_ = conn.Close()
 		return nil, fmt.Errorf("dial faultd at %s: %w", addr, translate(err))
 	}
 	return client, nil

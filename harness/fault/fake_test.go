@@ -107,6 +107,7 @@ func (w *world) Edges() []fault.Edge { return w.edges }
 func (w *world) Listener(e fault.Edge) (string, uint16) {
 	return "proxy", uint16(20000 + slices.Index(w.edges, e))
 }
+
 func (w *world) Destination(e fault.Edge) netip.AddrPort {
 	host := slices.IndexFunc(w.topo.Nodes, func(n topology.Node) bool { return n.Name == e.Server })
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(host + 10)}), uint16(e.Port))
@@ -318,9 +319,11 @@ func (w *world) set(m map[string]bool, what, node string, on bool) error {
 func (w *world) Pause(_ context.Context, node string) error {
 	return w.set(w.paused, "pause", node, true)
 }
+
 func (w *world) Unpause(_ context.Context, node string) error {
 	return w.set(w.paused, "unpause", node, false)
 }
+
 func (w *world) Kill(_ context.Context, node string) error {
 	return w.set(w.killed, "kill", node, !w.immortal)
 }
@@ -330,6 +333,7 @@ func (w *world) Runs(_ context.Context, node string) (bool, error) {
 	defer w.mu.Unlock()
 	return !w.killed[node], w.try("runs")
 }
+
 func (w *world) Start(_ context.Context, node string) error {
 	return w.set(w.killed, "start", node, false)
 }

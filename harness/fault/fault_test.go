@@ -235,7 +235,7 @@ func TestRandomWalk(t *testing.T) {
 		}
 		failing = false
 		for _, i := range held {
-			_ = i.Heal(t.Context()) //nolint:errcheck // says what failed earlier
+			_ = i.Heal(t.Context()) // says what failed earlier
 			if err := i.Heal(t.Context()); err != nil {
 				t.Errorf("heal: %v", err)
 			}
