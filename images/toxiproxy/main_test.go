@@ -247,11 +247,13 @@ func freeAddr(t *testing.T) string {
 }
 
 func echoServer(t *testing.T) string {
+	t.Helper()
 	return serve(t, func(c net.Conn) { io.Copy(c, c) }) //nolint:errcheck // until the client goes
 }
 
 // source is a server that sends without end.
 func source(t *testing.T) string {
+	t.Helper()
 	return serve(t, func(c net.Conn) {
 		for chunk := make([]byte, 1<<16); ; {
 			if _, err := c.Write(chunk); err != nil {

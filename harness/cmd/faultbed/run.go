@@ -69,7 +69,7 @@ func (w words) run(i *interruption, s *screen) error {
 	}
 	defer func() { _ = compiled.remove() }() // in the temporary folder
 	if o.procs == 0 {
-		o.procs = min(max(info.CPUs, 1), procsAtMost)
+		o.procs = min(max(info.CPUs, 1)+1, procsAtMost) // scenarios wait more than they compute
 	}
 	o.procs = min(o.procs, len(chosen))
 	r := runner{
