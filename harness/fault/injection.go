@@ -476,7 +476,8 @@ func (i *Injection) unfaulted() []Edge {
 	for _, edges := range near[:3] {
 		controls = append(controls, sample(edges, 1)...)
 	}
-	return append(controls, sample(near[3], controlAtMost-len(controls))...)
+	rest := slices.DeleteFunc(slices.Concat(near[:]...), func(e Edge) bool { return slices.Contains(controls, e) })
+	return append(controls, sample(rest, controlAtMost-len(controls))...)
 }
 
 // sample picks at most n edges, evenly spread.
