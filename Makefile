@@ -48,6 +48,7 @@ unit: go ## unit tests only; neither Docker nor root
 
 kernel: go ## tests of faults in throw-away network namespaces; root, or user namespaces
 	@$(call phase,kernel tests,go test -c -o $(BIN)/kernel.test ./harness/kernel && .ci/as-root $(BIN)/kernel.test ./harness/kernel)
+	@$(call phase,tests of faultd in namespaces,go test -c -o $(BIN)/faultd.test ./images/faultd && .ci/as-root $(BIN)/faultd.test ./images/faultd)
 
 smoke: faultbed ## the smoke scenarios only
 	@$(call phase,smoke scenarios,$(FAULTBED) run $(chosen) --labels smoke)
