@@ -39,6 +39,12 @@ type fakeEngine struct {
 	removed    []string
 	// late appears when the first container is removed.
 	late *container
+	// leaving counts the containers of a bed whose removal is under way, and crowded
+	// the most that there were.
+	leaving map[string]int
+	crowded map[string]int
+	// slow is how long a removal takes.
+	slow time.Duration
 	// stubborn is how many removals fail.
 	stubborn int
 }
@@ -70,6 +76,15 @@ func (f *fakeEngine) Containers(_ context.Context, session string) (found []cont
 func (f *fakeEngine) RemoveContainer(_ context.Context, id string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.slow > 0 {
+		bed := f.containers[id].Bed
+		f.leaving[bed]++
+		f.crowded[bed] = max(f.crowded[bed], f.leaving[bed])
+		f.mu.Unlock()
+		<-time.After(f.slow)
+		f.mu.Lock()
+		f.leaving[bed]--
+	}
 	if f.stubborn > 0 {
 		f.stubborn--
 		return errors.New("removal is in progress")

@@ -134,6 +134,26 @@ func TestReapTakesTheSessionAndItselfLast(t *testing.T) {
 	}
 }
 
+// TestReapEmptiesABedOneByOne: the engine miscounts a network that two leave at once.
+func TestReapEmptiesABedOneByOne(t *testing.T) {
+	engine := &fakeEngine{
+		containers: map[string]container{}, networks: map[string]string{}, slow: 20 * time.Millisecond,
+		leaving: map[string]int{}, crowded: map[string]int{},
+	}
+	for _, bed := range []string{"one", "two"} {
+		for _, node := range []string{"a", "b", "c"} {
+			engine.containers[bed+node] = container{ID: bed + node, Session: "s", Bed: bed}
+		}
+	}
+	start := time.Now()
+	if err := (&reaper{engine: engine, session: "s", self: "self"}).Reap(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(engine.containers) > 0 || engine.crowded["one"] != 1 || engine.crowded["two"] != 1 {
+		t.Errorf("left %v, at once %v, after %s", engine.containers, engine.crowded, time.Since(start))
+	}
+}
+
 func TestReapGivesUpInTheEnd(t *testing.T) {
 	engine := bed()
 	engine.stubborn = 1 << 30
