@@ -64,13 +64,15 @@ func (m *membership) run() {
 	}
 }
 
-// unstarted says whether a supernode may only not have started yet.
+// unstarted says whether a supernode may only not have started yet: whatever failed at
+// once. Silence, no way there, and a release that is refused are answers. A resolver that
+// is not ready, or a proxy that hangs up in the middle of a greeting, has many words.
 func unstarted(err error) bool {
 	switch cause.Of(err) {
-	case cause.NoSuchHost, cause.Refused, cause.Closed, cause.Reset:
-		return true
-	default:
+	case cause.TimedOut, cause.Stalled, cause.Unreachable, cause.VersionMismatch:
 		return false
+	default:
+		return true
 	}
 }
 
