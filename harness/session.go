@@ -56,7 +56,6 @@ var faultdCaps = []string{
 	"NET_ADMIN",  // rules, offloads, MTU in a node's network namespace
 	"SYS_ADMIN",  // setns(2) into it
 	"SYS_PTRACE", // open /proc/<pid>/ns and /proc/<pid>/root of a process that is not its child
-	"NET_RAW",    // reserved for captures
 }
 
 // Open starts a session: it builds what images are missing and starts faultd, which

@@ -33,6 +33,7 @@ type world struct {
 	offload  map[string]bool // by owner
 	leaky    bool            // every fault also hits all other links
 	deaf     string          // rules in this namespace have no effect
+	passing  int             // samples of descriptors in which one more is open, in passing
 	immortal bool            // kill does nothing
 	fails    func(what string) bool
 }
@@ -268,6 +269,10 @@ func (w *world) Descriptors(_ context.Context, node string) (agent.Descriptors, 
 	d := agent.Descriptors{Soft: w.nofile[node], Hard: 4096, Open: openFiles}
 	for n := range uint64(openFiles) {
 		d.Numbers = append(d.Numbers, n)
+	}
+	if w.passing > 0 {
+		w.passing--
+		d.Numbers = append(d.Numbers, openFiles)
 	}
 	return d, w.try("descriptors")
 }

@@ -59,6 +59,9 @@ type Plan struct {
 	// show the fault. Both may be nil.
 	Counters func(context.Context) (map[string]uint64, error)
 	Proven   func(before, during map[string]uint64) error
+	// Insist, if not nil, is called while the fault does not bite yet, for faults whose
+	// target moves. What Apply's Undo does must undo it too.
+	Insist func(context.Context) error
 	// Hold, if not nil, runs from the moment that the fault is confirmed until it is
 	// healed, for faults that change over time.
 	Hold func(context.Context) error

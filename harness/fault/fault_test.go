@@ -129,6 +129,24 @@ func TestHalfAFault(t *testing.T) {
 	}
 }
 
+// TestFDLimitInsists closes a descriptor after the limit was set.
+func TestFDLimitInsists(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.passing = 8 // one read before, six samples, one read when confirming
+		i, err := fault.Inject(t.Context(), w, catalogue(w)["fd-limit"], fault.NewBook("t"), clock)
+		if err != nil || !i.Record().Receipt.Bites {
+			t.Errorf("%v, %+v", err, i.Record().Receipt)
+		}
+		if err := i.Heal(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if left := w.residue(); len(left) > 0 {
+			t.Errorf("left %v", left)
+		}
+	})
+}
+
 // TestGoneMeansWell heals a fault while its server is dead for another reason.
 func TestGoneMeansWell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

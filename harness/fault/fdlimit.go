@@ -48,6 +48,7 @@ func (f FDLimit) Plan(t Target, _ string) (Plan, error) {
 	plan := Plan{
 		Affected: Around(f.Nodes...).In(t.Edges()),
 		Apply:    func(ctx context.Context) (Undo, error) { return f.limit(ctx, t) },
+		Insist:   func(ctx context.Context) error { return f.tighten(ctx, t) },
 		Counters: func(ctx context.Context) (map[string]uint64, error) { return f.read(ctx, t) },
 		Proven: func(before, during map[string]uint64) error {
 			for _, n := range f.Nodes {
@@ -89,6 +90,28 @@ func (f FDLimit) limit(ctx context.Context, t Target) (Undo, error) {
 		}))
 	}
 	return undos.undo, nil
+}
+
+// tighten lowers the limits to what is open by now: a connection that outlived the
+// samples and then closed left room for another.
+func (f FDLimit) tighten(ctx context.Context, t Target) error {
+	for _, n := range f.Nodes {
+		container := t.Container(n.Name)
+		soft, err := tightest(ctx, t, container, f.Spare)
+		if err != nil {
+			return fmt.Errorf("descriptors of %s: %w", n.Name, err)
+		}
+		now, err := t.Kernel().Descriptors(ctx, container)
+		if err != nil {
+			return fmt.Errorf("descriptors of %s: %w", n.Name, err)
+		}
+		if soft < now.Soft {
+			if _, err := t.Kernel().LimitDescriptors(ctx, container, soft); err != nil {
+				return fmt.Errorf("limit descriptors of %s: %w", n.Name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // tightest is the soft limit under which a process can open spare descriptors more. The

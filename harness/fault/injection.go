@@ -181,6 +181,11 @@ func (i *Injection) confirm(ctx context.Context) error {
 			return errors.Join(err, ctx.Err())
 		case <-beat.C:
 		}
+		if doubt != nil && i.plan.Insist != nil {
+			if err := i.plan.Insist(ctx); err != nil && ctx.Err() == nil {
+				return err
+			}
+		}
 	}
 }
 

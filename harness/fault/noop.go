@@ -24,6 +24,7 @@ func (n Noop) Plan(t Target, id string) (Plan, error) {
 	plan.Apply = func(context.Context) (Undo, error) {
 		return func(context.Context) error { return nil }, nil
 	}
+	plan.Insist = nil
 	return plan, err
 }
 

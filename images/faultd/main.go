@@ -9,9 +9,9 @@
 // It runs with the host's process ids, the engine's socket, and these
 // capabilities instead of privileges:
 //
-//	NET_ADMIN, NET_RAW  rules, MTU and offloads in a container's namespace
-//	SYS_ADMIN           entering a namespace
-//	SYS_PTRACE          opening /proc/<pid>/ns/net, and reading exe, fd and root
+//	NET_ADMIN   rules, MTU and offloads in a container's namespace
+//	SYS_ADMIN   entering a namespace
+//	SYS_PTRACE  opening /proc/<pid>/ns/net, and reading exe, fd and root
 package main
 
 import (
