@@ -34,7 +34,7 @@ func (m *membership) run() {
 	started := time.Now()
 	for attempt := 1; m.d.ctx.Err() == nil; attempt++ {
 		var last error
-		refused := true
+		refused, began := true, time.Now()
 		for i, target := range m.d.cfg.Supernodes {
 			joined, err := m.stay(target, m.d.cfg.Supernodes[:i], attempt)
 			if m.d.ctx.Err() != nil {
@@ -48,8 +48,10 @@ func (m *membership) run() {
 				break
 			}
 		}
-		if !m.d.can.Retry && (m.everJoined() || !unstarted(last) || time.Since(started) > m.d.cfg.Profile.StartGrace) {
-			m.d.log.Info("stays out of the swarm", "reason", "this release does not retry")
+		// What failed sooner than a dial may take was no silence, whatever it is called.
+		early := unstarted(last) || !refused && time.Since(began) < m.d.cfg.Profile.DialTimeout
+		if !m.d.can.Retry && (m.everJoined() || !early || time.Since(started) > m.d.cfg.Profile.StartGrace) {
+			m.d.log.Info("stays out of the swarm", "reason", "this release does not retry", "joined", m.everJoined(), "error", fmt.Sprint(last))
 			return
 		}
 		pause := wait.NextBackOff()
