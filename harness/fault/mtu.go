@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/faultbed/faultbed/harness/agent"
-	"github.com/faultbed/faultbed/harness/history"
 	"github.com/faultbed/faultbed/harness/topology"
 )
 
@@ -145,18 +144,4 @@ func (c Clamp) Plan(t Target, _ string) (Plan, error) {
 		},
 	}
 	return plan, nil
-}
-
-// slower is Bites for faults that only cost time: the answer must come at least
-// three quarters of asked later than before. Pumba's tests use the same fraction.
-func slower(asked float64) func(before, during history.Reading) error {
-	return func(before, during history.Reading) error {
-		if during.Outcome != agent.OutcomeOK {
-			return fmt.Errorf("%s is %s", during.Link, during.Outcome)
-		}
-		if rise := during.RTTMS - before.RTTMS; rise < 0.75*asked {
-			return fmt.Errorf("%s answers %.0f ms later, %.0f were asked", during.Link, rise, asked)
-		}
-		return nil
-	}
 }
