@@ -15,10 +15,11 @@ import (
 	"time"
 )
 
-// Verdict is the end of a scenario. Only Pass is green.
+// Verdict is the end of a scenario.
 type Verdict string
 
-// The four verdicts.
+// The verdicts. Only Pass counts as passed; Known and NotApplicable do not, but nobody
+// has to act on them.
 const (
 	// Pass: the fault bit, and the system kept its promise.
 	Pass Verdict = "PASS"
@@ -28,6 +29,10 @@ const (
 	Inconclusive Verdict = "INCONCLUSIVE"
 	// Infra: the machine or the harness failed.
 	Infra Verdict = "INFRA"
+	// Known: the system broke its promise just as a known issue says it does.
+	Known Verdict = "KNOWN"
+	// NotApplicable: the system lacks what the promise is about.
+	NotApplicable Verdict = "N/A"
 )
 
 // Run is one run of the suite: the content of run.json.
@@ -35,6 +40,7 @@ type Run struct {
 	ID        string           `json:"id"`
 	Seed      int64            `json:"seed"`
 	System    string           `json:"system"`
+	Release   string           `json:"release"` // of all that no image was given for
 	Profile   string           `json:"profile"`
 	Images    map[string]Image `json:"images"` // by role
 	Host      Host             `json:"host"`
@@ -68,7 +74,21 @@ type Scenario struct {
 	Reason   string   `json:"reason,omitempty"`
 	WallMS   int64    `json:"wall_ms"`
 	Evidence string   `json:"evidence,omitempty"` // folder, relative to the run's
+	// Known is the entry that made a failure KNOWN.
+	Known *KnownIssue `json:"known,omitempty"`
 	History
+}
+
+// KnownIssue is a promise that releases of a system are known not to keep, and what is
+// seen instead.
+type KnownIssue struct {
+	Scenario string   `json:"scenario"` // its full name, or a /regexp/ over it
+	Releases []string `json:"releases"` // or "all"
+	Seen     string   `json:"seen"`     // regexp over the reason of the failure
+	Why      string   `json:"why"`
+	Link     string   `json:"link,omitempty"`
+	Date     string   `json:"date"` // 2006-01-02
+	At       string   `json:"at"`   // file:line of the entry
 }
 
 // History is what happened on one bed.
