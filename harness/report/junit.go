@@ -17,6 +17,7 @@ type junitRun struct {
 	Tests    int          `xml:"tests,attr"`
 	Failures int          `xml:"failures,attr"`
 	Errors   int          `xml:"errors,attr"`
+	Skipped  int          `xml:"skipped,attr"`
 	Time     string       `xml:"time,attr"`
 	Suites   []junitSuite `xml:"testsuite"`
 }
@@ -26,6 +27,7 @@ type junitSuite struct {
 	Tests      int             `xml:"tests,attr"`
 	Failures   int             `xml:"failures,attr"`
 	Errors     int             `xml:"errors,attr"`
+	Skipped    int             `xml:"skipped,attr"`
 	Time       string          `xml:"time,attr"`
 	Timestamp  string          `xml:"timestamp,attr"`
 	Properties []junitProperty `xml:"properties>property"`
@@ -40,6 +42,7 @@ type junitCase struct {
 	Properties []junitProperty `xml:"properties>property"`
 	Failure    *junitTrouble   `xml:"failure"`
 	Error      *junitTrouble   `xml:"error"`
+	Skipped    *junitSkipped   `xml:"skipped"`
 }
 
 type junitProperty struct {
@@ -53,15 +56,21 @@ type junitTrouble struct {
 	Text    string `xml:",chardata"`
 }
 
-// JUnit writes a run for machines, a suite per family. That format knows three ends
-// and Faultbed four verdicts, so a case's type attribute and its property "verdict"
+// junitSkipped has no type: readers know its message alone.
+type junitSkipped struct {
+	Message string `xml:"message,attr"`
+}
+
+// JUnit writes a run for machines, a suite per family. That format knows fewer ends
+// than Faultbed verdicts, so a case's type attribute and its property "verdict"
 // carry the verdict itself: FAIL and INCONCLUSIVE are failures, as neither is green,
-// and INFRA is an error.
+// INFRA is an error, and KNOWN and N/A are skipped, as nobody has to act on them.
 func JUnit(to io.Writer, run history.Run) error {
 	n := Count(run.Scenarios)
 	out := junitRun{
 		Name: "faultbed " + run.ID, Tests: len(run.Scenarios), Time: junitTime(run.WallMS),
 		Failures: n[history.Fail] + n[history.Inconclusive], Errors: n[history.Infra],
+		Skipped: n[history.Known] + n[history.NotApplicable],
 	}
 	names, by := families(run.Scenarios)
 	for _, name := range names {
@@ -84,9 +93,10 @@ func newJUnitSuite(name string, run history.Run, scenarios []history.Scenario) j
 	suite := junitSuite{
 		Name: name, Tests: len(scenarios), Time: junitTime(wall(scenarios)),
 		Failures: n[history.Fail] + n[history.Inconclusive], Errors: n[history.Infra],
+		Skipped:   n[history.Known] + n[history.NotApplicable],
 		Timestamp: run.Started.UTC().Format("2006-01-02T15:04:05"),
 		Properties: []junitProperty{
-			{"seed", fmt.Sprint(run.Seed)}, {"system", run.System}, {"profile", run.Profile},
+			{"seed", fmt.Sprint(run.Seed)}, {"system", run.System}, {"release", run.Release}, {"profile", run.Profile},
 		},
 	}
 	for _, s := range scenarios {
@@ -108,6 +118,8 @@ func newJUnitCase(class string, s history.Scenario) junitCase {
 	trouble := &junitTrouble{Type: string(s.Verdict), Message: printable(message), Text: printable(s.Reason)}
 	switch s.Verdict {
 	case history.Pass:
+	case history.Known, history.NotApplicable:
+		c.Skipped = &junitSkipped{fmt.Sprintf("%s: %s", s.Verdict, trouble.Message)}
 	case history.Infra:
 		c.Error = trouble
 	default:

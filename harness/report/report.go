@@ -24,11 +24,18 @@ const (
 )
 
 // Verdicts from the worst to the best.
-var Verdicts = []history.Verdict{history.Fail, history.Infra, history.Inconclusive, history.Pass}
+var Verdicts = []history.Verdict{
+	history.Fail, history.Infra, history.Inconclusive, history.Known, history.NotApplicable, history.Pass,
+}
+
+// Green says whether nobody has to act on a verdict.
+func Green(v history.Verdict) bool {
+	return v == history.Pass || v == history.Known || v == history.NotApplicable
+}
 
 // ExitStatus is the status that a run's scenarios add up to: a broken promise weighs
 // most, then a broken machine, then a run that proves nothing. No scenario at all
-// proves nothing either.
+// proves nothing either, nor do scenarios of which none applies.
 func ExitStatus(scenarios []history.Scenario) int {
 	n := Count(scenarios)
 	switch {
@@ -36,7 +43,9 @@ func ExitStatus(scenarios []history.Scenario) int {
 		return ExitFail
 	case n[history.Infra] > 0:
 		return ExitInfra
-	case n[history.Pass] != len(scenarios) || len(scenarios) == 0:
+	case n[history.Pass]+n[history.Known]+n[history.NotApplicable] != len(scenarios):
+		return ExitInconclusive
+	case n[history.NotApplicable] == len(scenarios):
 		return ExitInconclusive
 	default:
 		return ExitPass

@@ -21,6 +21,7 @@ func scenario(v history.Verdict, family string) history.Scenario {
 
 func TestExitStatusIsThatOfTheWorst(t *testing.T) {
 	const pass, fail, doubt, infra = history.Pass, history.Fail, history.Inconclusive, history.Infra
+	const known, none = history.Known, history.NotApplicable
 	for _, c := range []struct {
 		verdicts []history.Verdict
 		want     int
@@ -30,6 +31,12 @@ func TestExitStatusIsThatOfTheWorst(t *testing.T) {
 		{[]history.Verdict{doubt, infra}, ExitInfra},
 		{[]history.Verdict{infra, fail, doubt}, ExitFail},
 		{[]history.Verdict{pass, "MAYBE"}, ExitInconclusive},
+		{[]history.Verdict{pass, known, none}, ExitPass},
+		{[]history.Verdict{known}, ExitPass},
+		{[]history.Verdict{none, none}, ExitInconclusive},
+		{[]history.Verdict{known, none, doubt}, ExitInconclusive},
+		{[]history.Verdict{known, none, infra}, ExitInfra},
+		{[]history.Verdict{known, none, fail}, ExitFail},
 		{nil, ExitInconclusive},
 	} {
 		var all []history.Scenario
@@ -42,11 +49,11 @@ func TestExitStatusIsThatOfTheWorst(t *testing.T) {
 	}
 }
 
-// sample has each verdict once, a reason of two lines, one that Markdown and XML would
-// stumble over, and a scenario of no family.
+// sample has each of the four verdicts that every system knows once, a reason of two
+// lines, one that Markdown and XML would stumble over, and a scenario of no family.
 func sample() history.Run {
 	return history.Run{
-		ID: "20260102T030405Z-00ff", Seed: 42, System: "reference", Profile: "fast", WallMS: 61500,
+		ID: "20260102T030405Z-00ff", Seed: 42, System: "reference", Release: "2.2.1", Profile: "fast", WallMS: 61500,
 		Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 		Host:    history.Host{Kernel: "6.18", Engine: "20.10.24", CPUs: 2, MemoryBytes: 4 << 30},
 		Scenarios: []history.Scenario{
@@ -64,13 +71,34 @@ func sample() history.Run {
 	}
 }
 
-func TestGoldenReports(t *testing.T) {
+// excused is the sample with a known issue and a scenario that does not apply.
+func excused() history.Run {
 	run := sample()
+	run.System, run.Release = "dragonfly", "v2.2.1"
+	run.Scenarios = append(run.Scenarios,
+		history.Scenario{
+			Name: "a mesh holds", Labels: []string{"family:ports", "needs:mesh"}, Repeat: 1, Verdict: history.NotApplicable,
+			Reason: "daemons keep no links among themselves", Location: "scenarios/ports.go:56",
+		},
+		history.Scenario{
+			Name: "a seed is lost", Labels: []string{"family:seeds"}, Repeat: 1, Verdict: history.Known, WallMS: 31000,
+			Reason: "no second seed is asked (https://issues/7); seen: exit status 1", Evidence: "evidence/a-seed-is-lost",
+			Known:    &history.KnownIssue{Date: "2026-01-01", At: "fixtures/known/dragonfly.yaml:3"},
+			Location: "scenarios/seeds.go:78",
+		})
+	return run
+}
+
+func TestGoldenReports(t *testing.T) {
+	run, known := sample(), excused()
 	again := Again(run.Seed, map[string]string{"LABELS": "family:ports && !smoke", "FOCUS": "it's$", "PEER": "me/peer:1"})
 	for name, write := range map[string]func(*bytes.Buffer) error{
-		"summary.md": func(b *bytes.Buffer) error { return Summary(b, run, again) },
-		"junit.xml":  func(b *bytes.Buffer) error { return JUnit(b, run) },
-		"table.txt":  func(b *bytes.Buffer) error { return Table(b, run) },
+		"summary.md":       func(b *bytes.Buffer) error { return Summary(b, run, again) },
+		"junit.xml":        func(b *bytes.Buffer) error { return JUnit(b, run) },
+		"table.txt":        func(b *bytes.Buffer) error { return Table(b, run) },
+		"known-summary.md": func(b *bytes.Buffer) error { return Summary(b, known, again) },
+		"known-junit.xml":  func(b *bytes.Buffer) error { return JUnit(b, known) },
+		"known-table.txt":  func(b *bytes.Buffer) error { return Table(b, known) },
 	} {
 		var got bytes.Buffer
 		if err := write(&got); err != nil {

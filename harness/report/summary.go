@@ -9,14 +9,15 @@ import (
 )
 
 // Summary writes a run as a page of Markdown: what ran, how it ended by family, and
-// every scenario that did not pass with its reason and where its evidence is. Again
-// is the command that repeats the run.
+// every scenario that did not pass with its reason and where its evidence is: those
+// that somebody has to act on, then what is known, then what does not apply. Again is
+// the command that repeats the run.
 func Summary(to io.Writer, run history.Run, again string) error {
 	var b strings.Builder
 	n := Count(run.Scenarios)
 	fmt.Fprintf(&b, "# Run %s: %d of %d passed\n\n", run.ID, n[history.Pass], len(run.Scenarios))
 	fmt.Fprintf(&b, "System %s, profile %s, seed %d, started %s, took %.1f s.\n",
-		run.System, run.Profile, run.Seed, run.Started.UTC().Format("2006-01-02 15:04:05 UTC"), secondsOf(run.WallMS))
+		strings.TrimSpace(run.System+" "+run.Release), run.Profile, run.Seed, run.Started.UTC().Format("2006-01-02 15:04:05 UTC"), secondsOf(run.WallMS))
 	fmt.Fprintf(&b, "Kernel %s, engine %s, %d CPUs, %d MiB.\n\n", run.Host.Kernel, run.Host.Engine, run.Host.CPUs, run.Host.MemoryBytes>>20)
 	fmt.Fprintf(&b, "Again: `%s`\n\n", again)
 	writeFamilies(&b, run.Scenarios)
@@ -28,12 +29,11 @@ func Summary(to io.Writer, run history.Run, again string) error {
 }
 
 func writeFamilies(b *strings.Builder, scenarios []history.Scenario) {
-	b.WriteString("| family | PASS | FAIL | INCONCLUSIVE | INFRA | time |\n| --- | ---: | ---: | ---: | ---: | ---: |\n")
+	verdicts := columns(scenarios)
+	fmt.Fprintf(b, "| family | %s | time |\n| ---%s | ---: |\n", strings.Join(headings(verdicts), " | "), strings.Repeat(" | ---:", len(verdicts)))
 	names, by := families(scenarios)
 	for _, name := range names {
-		n := Count(by[name])
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %.1f s |\n", name, figure(n[history.Pass]), figure(n[history.Fail]),
-			figure(n[history.Inconclusive]), figure(n[history.Infra]), secondsOf(wall(by[name])))
+		fmt.Fprintf(b, "| %s | %s | %.1f s |\n", name, strings.Join(figures(verdicts, by[name]), " | "), secondsOf(wall(by[name])))
 	}
 }
 
@@ -44,6 +44,9 @@ func writeTrouble(b *strings.Builder, s history.Scenario) {
 	}
 	if s.Location != "" {
 		fmt.Fprintf(b, "At %s. ", s.Location)
+	}
+	if s.Known != nil {
+		fmt.Fprintf(b, "Known since %s: %s. ", s.Known.Date, s.Known.At)
 	}
 	if s.Evidence != "" {
 		fmt.Fprintf(b, "Evidence in %s.", s.Evidence)

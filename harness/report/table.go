@@ -17,18 +17,48 @@ import (
 // several at once, is shorter.
 func Table(to io.Writer, run history.Run) error {
 	out := tabwriter.NewWriter(to, 0, 0, 2, ' ', tabwriter.AlignRight)
+	verdicts := columns(run.Scenarios)
 	row := func(name string, scenarios []history.Scenario) {
-		n := Count(scenarios)
-		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%.1f s\t\n", name, figure(n[history.Pass]), figure(n[history.Fail]),
-			figure(n[history.Inconclusive]), figure(n[history.Infra]), secondsOf(wall(scenarios)))
+		fmt.Fprintf(out, "%s\t%s\t%.1f s\t\n", name, strings.Join(figures(verdicts, scenarios), "\t"), secondsOf(wall(scenarios)))
 	}
-	fmt.Fprintln(out, "family\tPASS\tFAIL\tINCONCLUSIVE\tINFRA\ttime\t")
+	fmt.Fprintf(out, "family\t%s\ttime\t\n", strings.Join(headings(verdicts), "\t"))
 	names, by := families(run.Scenarios)
 	for _, name := range names {
 		row(name, by[name])
 	}
 	row("all", run.Scenarios)
 	return out.Flush()
+}
+
+// columns are the verdicts that a table of scenarios has columns for. KNOWN and N/A
+// have one only where they occur: most systems have neither.
+func columns(scenarios []history.Scenario) []history.Verdict {
+	n := Count(scenarios)
+	verdicts := []history.Verdict{history.Pass}
+	for _, v := range []history.Verdict{history.Known, history.NotApplicable} {
+		if n[v] > 0 {
+			verdicts = append(verdicts, v)
+		}
+	}
+	return append(verdicts, history.Fail, history.Inconclusive, history.Infra)
+}
+
+func headings(verdicts []history.Verdict) []string {
+	var words []string
+	for _, v := range verdicts {
+		words = append(words, string(v))
+	}
+	return words
+}
+
+// figures is how many scenarios ended in each of the verdicts.
+func figures(verdicts []history.Verdict, scenarios []history.Scenario) []string {
+	n := Count(scenarios)
+	var words []string
+	for _, v := range verdicts {
+		words = append(words, figure(n[v]))
+	}
+	return words
 }
 
 // figure leaves out noughts, so that what is not green stands out.
