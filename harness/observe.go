@@ -3,7 +3,6 @@ package harness
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"sync"
 
@@ -27,7 +26,7 @@ func (b *Bed) Members(ctx context.Context) ([]string, error) {
 // Parents are the names of the members that the first supernode would offer as parents
 // as far as connectivity goes, sorted.
 func (b *Bed) Parents(ctx context.Context) ([]string, error) {
-	members, err := b.session.System.Members(ctx, b.ask, b.Supernodes()[0].Name)
+	members, err := b.session.System.Members(ctx, b.inside(), b.Supernodes()[0])
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +35,7 @@ func (b *Bed) Parents(ctx context.Context) ([]string, error) {
 }
 
 func (b *Bed) count(ctx context.Context, supernode topology.Node) ([]string, error) {
-	members, err := b.session.System.Members(ctx, b.ask, supernode.Name)
+	members, err := b.session.System.Members(ctx, b.inside(), supernode)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +85,7 @@ func (b *Bed) notePeerCount(supernode string, n int) {
 // says it is connected to, sorted.
 func (b *Bed) Known(peer topology.Node) func(context.Context) ([]string, error) {
 	return func(ctx context.Context) ([]string, error) {
-		status, err := b.session.System.Status(ctx, b.ask, peer.Name)
+		status, err := b.session.System.Status(ctx, b.inside(), peer)
 		slices.Sort(status.Peers)
 		return status.Peers, err
 	}
@@ -104,7 +103,7 @@ func (b *Bed) Diagnoses(n topology.Node) func(context.Context) ([]system.Diagnos
 		b.mu.Lock()
 		since := b.since
 		b.mu.Unlock()
-		return slices.DeleteFunc(b.session.System.Diagnoses(log), func(d system.Diagnosis) bool {
+		return slices.DeleteFunc(b.session.System.Diagnoses(n, log), func(d system.Diagnosis) bool {
 			return d.At.Before(since)
 		}), nil
 	}
@@ -140,19 +139,8 @@ func (b *Bed) Served(nodes ...topology.Node) func(context.Context) (int64, error
 	}
 }
 
-// ask implements system.Ask over faultd.
-func (b *Bed) ask(ctx context.Context, name, url string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, Observation)
-	defer cancel()
-	status, body, err := b.session.Agent.Fetch(ctx, b.Container(name), url)
-	if err != nil {
-		return nil, fmt.Errorf("ask %s for %s: %w", name, url, err)
-	}
-	if status != http.StatusOK {
-		return nil, fmt.Errorf("ask %s for %s: status %d", name, url, status)
-	}
-	return body, nil
-}
+// inside leads into the namespaces of the bed's nodes.
+func (b *Bed) inside() system.Inside { return Inside{b.session.Agent, b.Container} }
 
 // readFacts looks at the namespaces of all nodes that run.
 func (b *Bed) readFacts(ctx context.Context) (map[string]agent.Facts, error) {

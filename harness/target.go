@@ -76,6 +76,9 @@ func (b *Bed) probe(l fault.Look) agent.Probe {
 		Node: b.Container(l.Edge.Client), Target: b.Destination(l.Edge),
 		Protocol: port.Protocol, Path: port.Health, Pad: l.Ask.Pad, Timeout: l.Timeout,
 	}
+	if port.Protocol == "tcp" {
+		p.Protocol, p.Path = "talk", port.Hello
+	}
 	switch {
 	case l.Ask.Bulk == 0:
 	case port.Protocol == "grpc":

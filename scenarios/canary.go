@@ -42,7 +42,7 @@ var _ = Describe("A canary", canary, func() {
 
 	It("that holds a 2.1 peer to what 2.2.1 promises FAILs", smoke, func(ctx SpecContext) {
 		verdict, reason := harness.Canary(GinkgoTB(), func(tb testing.TB) {
-			bed := harness.Start(ctx, tb, topology.Small().Released("2.1.0", "peer-1"))
+			bed := harness.Start(ctx, tb, topology.Small().Released(topology.Previous, "peer-1"))
 			outage := bed.Inject(ctx, fault.Unreachable{Nodes: bed.Supernodes(), How: fault.Killed})
 			NewWithT(tb).Eventually(ctx, bed.Known(bed.Node("peer-1"))).WithTimeout(bed.Bounds().Notice).Should(BeEmpty())
 			outage.Heal(ctx)

@@ -29,10 +29,10 @@ var _ = Describe("Version skew", versions, func() {
 		By("reading in the ledger that pieces were shared")
 		Expect(bed.Served(bed.Origin())(ctx)).To(BeNumerically("~", file.Size, file.Size/10))
 	},
-		Entry("of one old peer", smoke, topology.Small().Released("2.1.0", "peer-1"), SpecTimeout(harness.Spec)),
-		Entry("of all old peers and seeds under a new supernode", topology.Small().Released("2.1.0").Released("2.2.1", "supernode-1"), SpecTimeout(harness.Spec)),
-		Entry("of all new peers under an old supernode", topology.Small().Released("2.1.0", "supernode-1"), SpecTimeout(harness.Spec)),
-		Entry("of a mixed swarm", topology.Small().Released("2.1.0", "seed-1", "peer-2"), SpecTimeout(harness.Spec)),
+		Entry("of one old peer", smoke, topology.Small().Released(topology.Previous, "peer-1"), SpecTimeout(harness.Spec)),
+		Entry("of all old peers and seeds under a new supernode", topology.Small().Released(topology.Previous).Released(topology.Stable, "supernode-1"), SpecTimeout(harness.Spec)),
+		Entry("of all new peers under an old supernode", topology.Small().Released(topology.Previous, "supernode-1"), SpecTimeout(harness.Spec)),
+		Entry("of a mixed swarm", topology.Small().Released(topology.Previous, "seed-1", "peer-2"), SpecTimeout(harness.Spec)),
 	)
 
 	// Seen red: with an error that leaves out the releases, the log does not name them.
@@ -54,7 +54,7 @@ var _ = Describe("Version skew", versions, func() {
 		Expect(bed.Download(ctx, peer, fixtures.Layer1M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer1M), judge.ComeFromOrigin()))
 		Expect(bed.Members(ctx)).To(ConsistOf(members))
 	},
-		Entry("new peer, old supernode", smoke, topology.Small().Released("3.0.0", "peer-1"), "peer-1", []string{"seed-1", "seed-2", "peer-2", "peer-3"}, SpecTimeout(harness.Spec)),
-		Entry("old peer, new supernode", topology.Small().Released("3.0.0").Released("2.2.1", "peer-3"), "peer-3", []string{"seed-1", "seed-2", "peer-1", "peer-2"}, SpecTimeout(harness.Spec)),
+		Entry("new peer, old supernode", smoke, topology.Small().Released(topology.NextMajor, "peer-1"), "peer-1", []string{"seed-1", "seed-2", "peer-2", "peer-3"}, SpecTimeout(harness.Spec)),
+		Entry("old peer, new supernode", topology.Small().Released(topology.NextMajor).Released(topology.Stable, "peer-3"), "peer-3", []string{"seed-1", "seed-2", "peer-1", "peer-2"}, SpecTimeout(harness.Spec)),
 	)
 })

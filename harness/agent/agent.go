@@ -128,10 +128,11 @@ const (
 type Probe struct {
 	Node   string
 	Target netip.AddrPort
-	// Protocol is "tcp" (connect only), "http" (GET) or "grpc" (health check;
+	// Protocol is "tcp" (connect only), "talk" (any answer to Path, which may be
+	// empty where the server speaks first), "http" (GET) or "grpc" (health check;
 	// any status that the server sends counts as an answer).
 	Protocol string
-	// Path for http; "/healthy" if empty.
+	// Path for http, "/healthy" if empty; for talk what is said first.
 	Path string
 	// Pad is how many bytes of padding the request carries (header X-Pad, or
 	// gRPC metadata x-pad).

@@ -40,10 +40,3 @@ func (c *Client) Probe(ctx context.Context, probes []Probe) ([]ProbeResult, erro
 	}
 	return results, nil
 }
-
-// Fetch does an HTTP GET from inside a node's namespace. The host in url must
-// be an address (http://127.0.0.1:8003/peers); the body may be 8 MiB.
-func (c *Client) Fetch(ctx context.Context, node, url string) (status int, body []byte, err error) {
-	answer, err := c.agent.Fetch(ctx, &agentpb.FetchRequest{Node: node, Url: url})
-	return int(answer.GetStatus()), answer.GetBody(), translate(err)
-}

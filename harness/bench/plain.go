@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"time"
 
@@ -78,10 +77,11 @@ func (p *plain) awaitReady(ctx context.Context, t topology.Topology) error {
 	ctx, cancel := context.WithTimeout(ctx, p.session.System.Bounds().Ready)
 	defer cancel()
 	want := len(t.Of(topology.Seed, topology.Peer))
+	inside := harness.Inside{Agent: p.session.Agent, Container: func(node string) string { return p.nodes[node].id }}
 	beat := time.NewTicker(harness.Poll)
 	defer beat.Stop()
 	for {
-		members, err := p.session.System.Members(ctx, p.ask, t.Of(topology.Supernode)[0].Name)
+		members, err := p.session.System.Members(ctx, inside, t.Of(topology.Supernode)[0])
 		if err == nil && len(members) == want {
 			return nil
 		}
@@ -91,18 +91,6 @@ func (p *plain) awaitReady(ctx context.Context, t topology.Topology) error {
 		case <-beat.C:
 		}
 	}
-}
-
-// ask implements system.Ask.
-func (p *plain) ask(ctx context.Context, node, url string) ([]byte, error) {
-	status, body, err := p.session.Agent.Fetch(ctx, p.nodes[node].id, url)
-	if err == nil && status != http.StatusOK {
-		err = fmt.Errorf("status %d", status)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("ask %s for %s: %w", node, url, err)
-	}
-	return body, nil
 }
 
 // stop removes all containers and the network, also after an interrupt.

@@ -92,6 +92,24 @@ func (e *Engine) BuildImages(ctx context.Context, progress func(line string)) (I
 	return set, nil
 }
 
+// Gate is the program that foreign images are started behind, as BuildImages compiled
+// it for the engine's machine.
+func (e *Engine) Gate(ctx context.Context) ([]byte, error) {
+	info, err := e.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return nil, fmt.Errorf("read the gate: %w", err)
+	}
+	program, err := os.ReadFile(filepath.Join(cache, "faultbed", "bin", info.Arch, batch{}.folder(), "gate"))
+	if err != nil {
+		return nil, fmt.Errorf("read the gate: %w", err)
+	}
+	return program, nil
+}
+
 // batch is what one go build makes: packages that share a release.
 type batch struct {
 	release string // empty for what has none

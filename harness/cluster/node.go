@@ -29,11 +29,19 @@ type Spec struct {
 	Labels     map[string]string
 	Network    Network
 	Address    netip.Addr
+	Files      []File
 	Publish    []string // ports published on 127.0.0.1, "8474/tcp"
 	// HostPID, Caps and Socket are faultd's; nodes have none of them.
 	HostPID bool
 	Caps    []string // all others are dropped when given
 	Socket  string   // path of the engine's socket on its host, mounted at the same place
+}
+
+// File is put into a container before it starts.
+type File struct {
+	Path    string // absolute, in the container
+	Content []byte
+	Mode    int64
 }
 
 // Node is a container that was started.
@@ -57,6 +65,11 @@ func (e *Engine) Run(ctx context.Context, s Spec) (*Node, error) {
 	}
 	if s.Entrypoint != nil {
 		options = append(options, testcontainers.WithEntrypoint(s.Entrypoint...))
+	}
+	for _, f := range s.Files {
+		options = append(options, testcontainers.WithFiles(testcontainers.ContainerFile{
+			Reader: bytes.NewReader(f.Content), ContainerFilePath: f.Path, FileMode: f.Mode,
+		}))
 	}
 	if len(s.Publish) > 0 {
 		options = append(options, testcontainers.WithExposedPorts(s.Publish...))

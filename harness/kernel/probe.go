@@ -7,19 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"net/netip"
-	"net/url"
 	"sync"
 	"time"
 )
 
-const (
-	// probeTimeout bounds a probe that names no bound.
-	probeTimeout = 2 * time.Second
-	// fetchLimit is the largest body that Fetch takes, in bytes.
-	fetchLimit = 8 << 20
-)
+// probeTimeout bounds a probe that names no bound.
+const probeTimeout = 2 * time.Second
 
 // Probe is one fresh connection out of a namespace; package agent describes
 // its fields.
@@ -76,44 +70,33 @@ func (n *Namespace) probe(ctx context.Context, trace *trace, probe Probe) (detai
 			return "", err
 		}
 		return "connected", conn.Close()
+	case "talk":
+		return probeTalk(ctx, dial, probe.Path)
 	case "http":
 		return probeHTTP(ctx, dial, probe)
 	case "grpc":
 		return probeGRPC(ctx, dial, trace, probe)
 	default:
-		return "", fmt.Errorf("protocol %q is not one of tcp, http, grpc", probe.Protocol)
+		return "", fmt.Errorf("protocol %q is not one of tcp, talk, http, grpc", probe.Protocol)
 	}
 }
 
-// Fetch does an HTTP GET from inside the namespace. The host must be an
-// address: a name would be looked up outside.
-func (n *Namespace) Fetch(ctx context.Context, address string) (status int, body []byte, err error) {
-	target, err := url.Parse(address)
-	if err == nil {
-		_, err = netip.ParseAddr(target.Hostname())
-	}
+// probeTalk says hello, if there is any, and waits for the first bytes of the answer.
+func probeTalk(ctx context.Context, dial func(context.Context) (net.Conn, error), hello string) (detail string, err error) {
+	conn, err := dial(ctx)
 	if err != nil {
-		return 0, nil, fmt.Errorf("node %s: fetch %q: want http://<address>[:port]/...: %w", n.name, address, err)
+		return "", err
 	}
-	transport := &http.Transport{DialContext: n.DialContext, DisableKeepAlives: true}
-	defer transport.CloseIdleConnections()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	defer conn.Close() //nolint:errcheck // the probe is over
+	if _, err := io.WriteString(conn, hello); err != nil {
+		return "", fmt.Errorf("write hello: %w", err)
+	}
+	answer := make([]byte, 64)
+	n, err := conn.Read(answer)
 	if err != nil {
-		return 0, nil, fmt.Errorf("node %s: fetch: %w", n.name, err)
+		return "", fmt.Errorf("read answer: %w", err)
 	}
-	response, err := transport.RoundTrip(request)
-	if err != nil {
-		return 0, nil, fmt.Errorf("node %s: fetch %s: %w", n.name, address, err)
-	}
-	defer response.Body.Close() //nolint:errcheck // all that is wanted of it is read
-	body, err = io.ReadAll(io.LimitReader(response.Body, fetchLimit+1))
-	if err != nil {
-		return 0, nil, fmt.Errorf("node %s: fetch %s: read body: %w", n.name, address, err)
-	}
-	if len(body) > fetchLimit {
-		return 0, nil, fmt.Errorf("node %s: fetch %s: body is larger than %d bytes", n.name, address, fetchLimit)
-	}
-	return response.StatusCode, body, nil
+	return fmt.Sprintf("%q", answer[:n]), nil
 }
 
 // trace is the clock of a probe and what its connection saw.

@@ -3,7 +3,6 @@
 package kernel
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net"
@@ -26,7 +25,6 @@ func (l *lab) serveHTTP(port uint16) {
 		w.Header().Set("X-Padding", strings.Repeat("x", min(len(r.Header.Get("X-Pad")), 10)))
 	})
 	mux.HandleFunc("/bulk", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, 65536)) })
-	mux.HandleFunc("/huge", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, fetchLimit+1)) })
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: soon}
 	l.tb.Cleanup(func() { _ = server.Close() })
 	listener := l.listen(l.b, port)
@@ -76,6 +74,8 @@ func TestProbeOutcomes(t *testing.T) {
 		bytes  int64 // at least
 	}{
 		"tcp ok":                   {Probe{Target: b(8001), Protocol: "tcp"}, OK, "connected", 0},
+		"talk ok":                  {Probe{Target: b(8001), Protocol: "talk", Path: "GET /bulk HTTP/1.0\r\n\r\n"}, OK, "HTTP/1.0 200", 0},
+		"talk timeout":             {Probe{Target: b(8006), Protocol: "talk"}, TimedOut, "", 0},
 		"tcp refused":              {Probe{Target: b(1), Protocol: "tcp"}, Refused, "refused", 0},
 		"tcp unreachable":          {Probe{Target: elsewhere, Protocol: "tcp"}, Unreachable, "unreachable", 0},
 		"http ok":                  {Probe{Target: b(8001), Protocol: "http"}, OK, "200 OK", 17},
@@ -155,28 +155,6 @@ func TestProbeEndsWithItsContext(t *testing.T) {
 		got := l.a.Probe(ctx, Probe{Target: netip.AddrPortFrom(addressB, 8006), Protocol: protocol, Timeout: soon})
 		if got.Outcome != TimedOut || got.Total > soon/2 {
 			t.Errorf("%s: %+v, want a timeout after %s", protocol, got, silence)
-		}
-	}
-}
-
-func TestFetch(t *testing.T) {
-	l := newLab(t)
-	l.serveHTTP(8003)
-	status, body, err := l.b.Fetch(t.Context(), "http://127.0.0.1:8003/bulk")
-	if err != nil || status != http.StatusOK || !bytes.Equal(body, make([]byte, 65536)) {
-		t.Errorf("status %d, %d bytes, %v", status, len(body), err)
-	}
-	if status, _, err := l.b.Fetch(t.Context(), "http://127.0.0.1:8003/absent"); err != nil || status != http.StatusNotFound {
-		t.Errorf("status %d, %v; want 404", status, err)
-	}
-	for name, address := range map[string]string{
-		"too large":     "http://127.0.0.1:8003/huge",
-		"not listening": "http://127.0.0.1:1/",
-		"a name":        "http://localhost:8003/bulk",
-		"no address":    "/bulk",
-	} {
-		if _, _, err := l.b.Fetch(t.Context(), address); err == nil {
-			t.Errorf("%s: no error", name)
 		}
 	}
 }

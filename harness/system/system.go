@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/faultbed/faultbed/harness/history"
@@ -16,35 +17,67 @@ import (
 type System interface {
 	// Name is what SYSTEM= says.
 	Name() string
+	// Lacks says why scenarios with the label needs:<need> cannot apply; "" if they can.
+	Lacks(need string) string
+	// Furnish returns t with the nodes that the system needs beside those that scenarios
+	// ask for.
+	Furnish(t topology.Topology) topology.Topology
+	// Release is what a release of a topology means here: "stable" may be "2.2.1".
+	Release(named string) string
 	// Ports are the TCP ports that a role listens on. Links exist for these.
 	Ports(topology.Role) []Port
 	// Container says what runs as node n of t.
 	Container(t topology.Topology, n topology.Node) (Container, error)
 	// Members are the peers that a supernode counts.
-	Members(ctx context.Context, ask Ask, supernode string) ([]Member, error)
+	Members(ctx context.Context, in Inside, supernode topology.Node) ([]Member, error)
 	// Status is how a peer sees itself.
-	Status(ctx context.Context, ask Ask, peer string) (Status, error)
+	Status(ctx context.Context, in Inside, peer topology.Node) (Status, error)
 	// Download is the command that fetches url to path inside a peer's container, and
 	// Claim reads what that command printed.
 	Download(url, path, sha256 string, timeout time.Duration) []string
 	Claim(stdout []byte) (Claim, error)
 	// Diagnoses reads what a node's log says of connections that failed.
-	Diagnoses(log []byte) []Diagnosis
+	Diagnoses(n topology.Node, log []byte) []Diagnosis
 	// Bounds are what the system's own timers allow it.
 	Bounds() Bounds
+}
+
+// Warming is a System whose seeds serve only some time after they are counted: a bed
+// is ready when each seed has given a file to a peer.
+type Warming interface {
+	Warming() bool
+}
+
+// Witness is a System that counts itself where content came from: a second witness,
+// which must agree with the ledger.
+type Witness interface {
+	// Counted is how many bytes of content a peer says it has fetched from where, since
+	// its start. What it does not tell apart is left 0.
+	Counted(ctx context.Context, in Inside, peer topology.Node) (history.From, error)
+}
+
+// Inside is a way into a node's network namespace that no link and so no fault lies on.
+type Inside interface {
+	// Get does an HTTP GET, of an address and not of a name.
+	Get(ctx context.Context, node, url string) ([]byte, error)
+	// Dial opens a TCP connection.
+	Dial(ctx context.Context, node, address string) (net.Conn, error)
 }
 
 // Port is one TCP port of a role.
 type Port struct {
 	Number int
 	Name   string
-	// Protocol is what answers: http or grpc.
+	// Protocol is what answers: http, grpc, or tcp: whatever talks after it got Hello.
 	Protocol string
+	Hello    string
 	// Health is the path that answers shortly, Bulk the path that answers with at least
 	// the number of bytes that replaces its %d; both for http only.
 	Health, Bulk string
 	// Content says that files pass here.
 	Content bool
+	// Clients are the roles that use the port; all if nil.
+	Clients []topology.Role
 }
 
 // Container is what to run.
@@ -53,14 +86,18 @@ type Container struct {
 	Entrypoint []string // of the image if nil
 	Cmd        []string
 	Env        map[string]string
+	// Files are put into the container before it starts, by absolute path.
+	Files map[string][]byte
+	// Foreign says that the image knows nothing of the gate: it is put in, and the
+	// program, Entrypoint and Cmd, starts behind it.
+	Foreign bool
+	// After are the roles whose nodes must listen before this one's program starts.
+	After []topology.Role
 }
 
-// Ask does an HTTP GET from inside a node's network namespace.
-type Ask func(ctx context.Context, node, url string) ([]byte, error)
-
-// JSON asks and decodes the answer into v.
-func (a Ask) JSON(ctx context.Context, node, url string, v any) error {
-	body, err := a(ctx, node, url)
+// JSON gets url inside a node and decodes the answer into v.
+func JSON(ctx context.Context, in Inside, node, url string, v any) error {
+	body, err := in.Get(ctx, node, url)
 	if err != nil {
 		return err
 	}
@@ -104,7 +141,7 @@ type Claim struct {
 // Bounds are upper limits that follow from a system's timers, for a machine that is
 // not starved.
 type Bounds struct {
-	Ready    time.Duration // from open gates to everybody counted
+	Ready    time.Duration // from open gates to everybody counted, and served
 	Notice   time.Duration // until a node notices a link that went silent
 	Drop     time.Duration // until a silent peer is no longer counted
 	Fallback time.Duration // until a download has turned from dead parents to the next source

@@ -1,7 +1,7 @@
 // Package topology says which roles run, how many, which release each runs, and
 // where: pure data, no containers. It imports nothing of ours.
 //
-//	t := topology.Small().Released("2.1.0", "peer-1").Located("b", "peer-3")
+//	t := topology.Small().Released(topology.Previous, "peer-1").Located("b", "peer-3")
 package topology
 
 import (
@@ -14,16 +14,28 @@ import (
 // Role is what a node does in the swarm.
 type Role string
 
-// The roles. An origin is not part of the swarm: it is where files come from.
+// The roles. An origin is not part of the swarm: it is where files come from. The last
+// three are there for systems whose supernodes need them.
 const (
 	Supernode Role = "supernode"
 	Seed      Role = "seed"
 	Peer      Role = "peer"
 	Origin    Role = "origin"
+	Manager   Role = "manager"
+	Database  Role = "database"
+	Cache     Role = "cache"
 )
 
-// DefaultRelease is what a node runs when the topology says nothing else.
-const DefaultRelease = "2.2.1"
+var roles = []Role{Supernode, Seed, Peer, Origin, Manager, Database, Cache}
+
+// Releases as scenarios name them; which they are, the system under test says. Any
+// other name is a release of that system.
+const (
+	Stable    = "stable"     // what is under test, and what a node runs unless told otherwise
+	Previous  = "previous"   // the release before it that is still out there
+	Next      = "next"       // the release after it
+	NextMajor = "next-major" // the first that breaks with it
+)
 
 // Node is one container to be.
 type Node struct {
@@ -57,7 +69,7 @@ func Of(supernodes, seeds, peers int) Topology {
 	}{{Supernode, supernodes}, {Seed, seeds}, {Peer, peers}} {
 		for i := range group.n {
 			t.Nodes = append(t.Nodes, Node{
-				Name: fmt.Sprintf("%s-%d", group.role, i+1), Role: group.role, Release: DefaultRelease,
+				Name: fmt.Sprintf("%s-%d", group.role, i+1), Role: group.role, Release: Stable,
 				IDC: "a", Location: "earth|a",
 			})
 		}
@@ -102,6 +114,12 @@ func (t Topology) SeededBy(addresses ...string) Topology {
 // OriginLimited returns t with an origin that serves bytesPerSecond at most.
 func (t Topology) OriginLimited(bytesPerSecond int64) Topology {
 	t.OriginRate = bytesPerSecond
+	return t
+}
+
+// With returns t with more nodes.
+func (t Topology) With(nodes ...Node) Topology {
+	t.Nodes = append(slices.Clone(t.Nodes), nodes...)
 	return t
 }
 
@@ -156,7 +174,7 @@ func (t Topology) Validate() error {
 			errs = append(errs, fmt.Errorf("node %d: name %q: use letters, digits and dashes", i+1, n.Name))
 		case seen[n.Name]:
 			errs = append(errs, fmt.Errorf("node %d: second node named %s", i+1, n.Name))
-		case !slices.Contains([]Role{Supernode, Seed, Peer, Origin}, n.Role):
+		case !slices.Contains(roles, n.Role):
 			errs = append(errs, fmt.Errorf("node %s: unknown role %q", n.Name, n.Role))
 		}
 		seen[n.Name] = true

@@ -47,13 +47,13 @@ func TestValidate(t *testing.T) {
 func TestEditsLeaveTheOriginalAlone(t *testing.T) {
 	small := topology.Small()
 	old := small.Released("2.1.0", "peer-1")
-	if n, _ := small.Node("peer-1"); n.Release != topology.DefaultRelease {
+	if n, _ := small.Node("peer-1"); n.Release != topology.Stable {
 		t.Errorf("Released changed its receiver to %s", n.Release)
 	}
 	if n, _ := old.Node("peer-1"); n.Release != "2.1.0" {
 		t.Errorf("peer-1 runs %s", n.Release)
 	}
-	if n, _ := old.Node("peer-2"); n.Release != topology.DefaultRelease {
+	if n, _ := old.Node("peer-2"); n.Release != topology.Stable {
 		t.Errorf("peer-2 runs %s", n.Release)
 	}
 }

@@ -61,14 +61,3 @@ func (s *service) probe(ctx context.Context, wire *agentpb.ProbeSpec, target net
 		Detail:    result.Detail,
 	}
 }
-
-// Fetch does an HTTP GET from inside a node's namespace.
-func (s *service) Fetch(ctx context.Context, request *agentpb.FetchRequest) (*agentpb.FetchResponse, error) {
-	answer := &agentpb.FetchResponse{}
-	err := s.on(ctx, request.GetNode(), func(n *kernel.Namespace) error {
-		status, body, err := n.Fetch(ctx, request.GetUrl())
-		answer.Status, answer.Body = int32(status), body
-		return err
-	})
-	return answer, err
-}

@@ -80,6 +80,9 @@ func TestRoundTrip(t *testing.T) {
 	if _, _, err := client.Fetch(ctx, id, "http://127.0.0.1:1/"); err == nil {
 		t.Error("fetched from nobody")
 	}
+	if _, err := client.DialNode(ctx, "absent", "127.0.0.1:1"); !errors.Is(err, agent.ErrNodeGone) {
+		t.Errorf("dialled inside nobody: %v", err)
+	}
 
 	path := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(path, []byte("x"), 0o600))

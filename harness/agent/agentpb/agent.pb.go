@@ -1746,28 +1746,30 @@ func (x *ProbeResponse) GetResults() []*ProbeResult {
 	return nil
 }
 
-type FetchRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	Url           string                 `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+type DialRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Node  string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// "ip:port".
+	Target        string `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
+	Data          []byte `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *FetchRequest) Reset() {
-	*x = FetchRequest{}
+func (x *DialRequest) Reset() {
+	*x = DialRequest{}
 	mi := &file_agent_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *FetchRequest) String() string {
+func (x *DialRequest) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*FetchRequest) ProtoMessage() {}
+func (*DialRequest) ProtoMessage() {}
 
-func (x *FetchRequest) ProtoReflect() protoreflect.Message {
+func (x *DialRequest) ProtoReflect() protoreflect.Message {
 	mi := &file_agent_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1779,47 +1781,53 @@ func (x *FetchRequest) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use FetchRequest.ProtoReflect.Descriptor instead.
-func (*FetchRequest) Descriptor() ([]byte, []int) {
+// Deprecated: Use DialRequest.ProtoReflect.Descriptor instead.
+func (*DialRequest) Descriptor() ([]byte, []int) {
 	return file_agent_proto_rawDescGZIP(), []int{33}
 }
 
-func (x *FetchRequest) GetNode() string {
+func (x *DialRequest) GetNode() string {
 	if x != nil {
 		return x.Node
 	}
 	return ""
 }
 
-func (x *FetchRequest) GetUrl() string {
+func (x *DialRequest) GetTarget() string {
 	if x != nil {
-		return x.Url
+		return x.Target
 	}
 	return ""
 }
 
-type FetchResponse struct {
+func (x *DialRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type DialResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Status        int32                  `protobuf:"varint,1,opt,name=status,proto3" json:"status,omitempty"`
-	Body          []byte                 `protobuf:"bytes,2,opt,name=body,proto3" json:"body,omitempty"`
+	Data          []byte                 `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *FetchResponse) Reset() {
-	*x = FetchResponse{}
+func (x *DialResponse) Reset() {
+	*x = DialResponse{}
 	mi := &file_agent_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *FetchResponse) String() string {
+func (x *DialResponse) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*FetchResponse) ProtoMessage() {}
+func (*DialResponse) ProtoMessage() {}
 
-func (x *FetchResponse) ProtoReflect() protoreflect.Message {
+func (x *DialResponse) ProtoReflect() protoreflect.Message {
 	mi := &file_agent_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -1831,21 +1839,14 @@ func (x *FetchResponse) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use FetchResponse.ProtoReflect.Descriptor instead.
-func (*FetchResponse) Descriptor() ([]byte, []int) {
+// Deprecated: Use DialResponse.ProtoReflect.Descriptor instead.
+func (*DialResponse) Descriptor() ([]byte, []int) {
 	return file_agent_proto_rawDescGZIP(), []int{34}
 }
 
-func (x *FetchResponse) GetStatus() int32 {
+func (x *DialResponse) GetData() []byte {
 	if x != nil {
-		return x.Status
-	}
-	return 0
-}
-
-func (x *FetchResponse) GetBody() []byte {
-	if x != nil {
-		return x.Body
+		return x.Data
 	}
 	return nil
 }
@@ -2256,13 +2257,13 @@ const file_agent_proto_rawDesc = "" +
 	"\fProbeRequest\x124\n" +
 	"\x06probes\x18\x01 \x03(\v2\x1c.faultbed.agent.v1.ProbeSpecR\x06probes\"I\n" +
 	"\rProbeResponse\x128\n" +
-	"\aresults\x18\x01 \x03(\v2\x1e.faultbed.agent.v1.ProbeResultR\aresults\"4\n" +
-	"\fFetchRequest\x12\x12\n" +
-	"\x04node\x18\x01 \x01(\tR\x04node\x12\x10\n" +
-	"\x03url\x18\x02 \x01(\tR\x03url\";\n" +
-	"\rFetchResponse\x12\x16\n" +
-	"\x06status\x18\x01 \x01(\x05R\x06status\x12\x12\n" +
-	"\x04body\x18\x02 \x01(\fR\x04body\"9\n" +
+	"\aresults\x18\x01 \x03(\v2\x1e.faultbed.agent.v1.ProbeResultR\aresults\"M\n" +
+	"\vDialRequest\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x16\n" +
+	"\x06target\x18\x02 \x01(\tR\x06target\x12\x12\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\"\"\n" +
+	"\fDialResponse\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"9\n" +
 	"\x0fHashFileRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\">\n" +
@@ -2294,7 +2295,7 @@ const file_agent_proto_rawDesc = "" +
 	"\aVerdict\x12\x17\n" +
 	"\x13VERDICT_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fVERDICT_DROP\x10\x01\x12\x11\n" +
-	"\rVERDICT_RESET\x10\x022\xfe\v\n" +
+	"\rVERDICT_RESET\x10\x022\xff\v\n" +
 	"\x05Agent\x12J\n" +
 	"\x05Hello\x12\x1f.faultbed.agent.v1.HelloRequest\x1a .faultbed.agent.v1.HelloResponse\x12D\n" +
 	"\x05Renew\x12\x17.faultbed.agent.v1.Beat\x1a .faultbed.agent.v1.RenewResponse(\x01\x12J\n" +
@@ -2309,8 +2310,8 @@ const file_agent_proto_rawDesc = "" +
 	"\x06SetMTU\x12 .faultbed.agent.v1.SetMTURequest\x1a!.faultbed.agent.v1.SetMTUResponse\x12\\\n" +
 	"\vDescriptors\x12%.faultbed.agent.v1.DescriptorsRequest\x1a&.faultbed.agent.v1.DescriptorsResponse\x12k\n" +
 	"\x10LimitDescriptors\x12*.faultbed.agent.v1.LimitDescriptorsRequest\x1a+.faultbed.agent.v1.LimitDescriptorsResponse\x12J\n" +
-	"\x05Probe\x12\x1f.faultbed.agent.v1.ProbeRequest\x1a .faultbed.agent.v1.ProbeResponse\x12J\n" +
-	"\x05Fetch\x12\x1f.faultbed.agent.v1.FetchRequest\x1a .faultbed.agent.v1.FetchResponse\x12S\n" +
+	"\x05Probe\x12\x1f.faultbed.agent.v1.ProbeRequest\x1a .faultbed.agent.v1.ProbeResponse\x12K\n" +
+	"\x04Dial\x12\x1e.faultbed.agent.v1.DialRequest\x1a\x1f.faultbed.agent.v1.DialResponse(\x010\x01\x12S\n" +
 	"\bHashFile\x12\".faultbed.agent.v1.HashFileRequest\x1a#.faultbed.agent.v1.HashFileResponse\x12J\n" +
 	"\x05Facts\x12\x1f.faultbed.agent.v1.FactsRequest\x1a .faultbed.agent.v1.FactsResponse\x12_\n" +
 	"\fCapabilities\x12&.faultbed.agent.v1.CapabilitiesRequest\x1a'.faultbed.agent.v1.CapabilitiesResponseB4Z2github.com/faultbed/faultbed/harness/agent/agentpbb\x06proto3"
@@ -2365,8 +2366,8 @@ var file_agent_proto_goTypes = []any{
 	(*ProbeResult)(nil),              // 32: faultbed.agent.v1.ProbeResult
 	(*ProbeRequest)(nil),             // 33: faultbed.agent.v1.ProbeRequest
 	(*ProbeResponse)(nil),            // 34: faultbed.agent.v1.ProbeResponse
-	(*FetchRequest)(nil),             // 35: faultbed.agent.v1.FetchRequest
-	(*FetchResponse)(nil),            // 36: faultbed.agent.v1.FetchResponse
+	(*DialRequest)(nil),              // 35: faultbed.agent.v1.DialRequest
+	(*DialResponse)(nil),             // 36: faultbed.agent.v1.DialResponse
 	(*HashFileRequest)(nil),          // 37: faultbed.agent.v1.HashFileRequest
 	(*HashFileResponse)(nil),         // 38: faultbed.agent.v1.HashFileResponse
 	(*FactsRequest)(nil),             // 39: faultbed.agent.v1.FactsRequest
@@ -2405,7 +2406,7 @@ var file_agent_proto_depIdxs = []int32{
 	27, // 24: faultbed.agent.v1.Agent.Descriptors:input_type -> faultbed.agent.v1.DescriptorsRequest
 	29, // 25: faultbed.agent.v1.Agent.LimitDescriptors:input_type -> faultbed.agent.v1.LimitDescriptorsRequest
 	33, // 26: faultbed.agent.v1.Agent.Probe:input_type -> faultbed.agent.v1.ProbeRequest
-	35, // 27: faultbed.agent.v1.Agent.Fetch:input_type -> faultbed.agent.v1.FetchRequest
+	35, // 27: faultbed.agent.v1.Agent.Dial:input_type -> faultbed.agent.v1.DialRequest
 	37, // 28: faultbed.agent.v1.Agent.HashFile:input_type -> faultbed.agent.v1.HashFileRequest
 	39, // 29: faultbed.agent.v1.Agent.Facts:input_type -> faultbed.agent.v1.FactsRequest
 	41, // 30: faultbed.agent.v1.Agent.Capabilities:input_type -> faultbed.agent.v1.CapabilitiesRequest
@@ -2423,7 +2424,7 @@ var file_agent_proto_depIdxs = []int32{
 	28, // 42: faultbed.agent.v1.Agent.Descriptors:output_type -> faultbed.agent.v1.DescriptorsResponse
 	30, // 43: faultbed.agent.v1.Agent.LimitDescriptors:output_type -> faultbed.agent.v1.LimitDescriptorsResponse
 	34, // 44: faultbed.agent.v1.Agent.Probe:output_type -> faultbed.agent.v1.ProbeResponse
-	36, // 45: faultbed.agent.v1.Agent.Fetch:output_type -> faultbed.agent.v1.FetchResponse
+	36, // 45: faultbed.agent.v1.Agent.Dial:output_type -> faultbed.agent.v1.DialResponse
 	38, // 46: faultbed.agent.v1.Agent.HashFile:output_type -> faultbed.agent.v1.HashFileResponse
 	40, // 47: faultbed.agent.v1.Agent.Facts:output_type -> faultbed.agent.v1.FactsResponse
 	42, // 48: faultbed.agent.v1.Agent.Capabilities:output_type -> faultbed.agent.v1.CapabilitiesResponse

@@ -36,7 +36,7 @@ const (
 	Agent_Descriptors_FullMethodName      = "/faultbed.agent.v1.Agent/Descriptors"
 	Agent_LimitDescriptors_FullMethodName = "/faultbed.agent.v1.Agent/LimitDescriptors"
 	Agent_Probe_FullMethodName            = "/faultbed.agent.v1.Agent/Probe"
-	Agent_Fetch_FullMethodName            = "/faultbed.agent.v1.Agent/Fetch"
+	Agent_Dial_FullMethodName             = "/faultbed.agent.v1.Agent/Dial"
 	Agent_HashFile_FullMethodName         = "/faultbed.agent.v1.Agent/HashFile"
 	Agent_Facts_FullMethodName            = "/faultbed.agent.v1.Agent/Facts"
 	Agent_Capabilities_FullMethodName     = "/faultbed.agent.v1.Agent/Capabilities"
@@ -65,7 +65,10 @@ type AgentClient interface {
 	Descriptors(ctx context.Context, in *DescriptorsRequest, opts ...grpc.CallOption) (*DescriptorsResponse, error)
 	LimitDescriptors(ctx context.Context, in *LimitDescriptorsRequest, opts ...grpc.CallOption) (*LimitDescriptorsResponse, error)
 	Probe(ctx context.Context, in *ProbeRequest, opts ...grpc.CallOption) (*ProbeResponse, error)
-	Fetch(ctx context.Context, in *FetchRequest, opts ...grpc.CallOption) (*FetchResponse, error)
+	// Dial opens a TCP connection inside a node's namespace and carries its
+	// bytes both ways. The first request names node and target, the first
+	// response, empty, says that it is open.
+	Dial(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[DialRequest, DialResponse], error)
 	HashFile(ctx context.Context, in *HashFileRequest, opts ...grpc.CallOption) (*HashFileResponse, error)
 	Facts(ctx context.Context, in *FactsRequest, opts ...grpc.CallOption) (*FactsResponse, error)
 	Capabilities(ctx context.Context, in *CapabilitiesRequest, opts ...grpc.CallOption) (*CapabilitiesResponse, error)
@@ -222,15 +225,18 @@ func (c *agentClient) Probe(ctx context.Context, in *ProbeRequest, opts ...grpc.
 	return out, nil
 }
 
-func (c *agentClient) Fetch(ctx context.Context, in *FetchRequest, opts ...grpc.CallOption) (*FetchResponse, error) {
+func (c *agentClient) Dial(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[DialRequest, DialResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(FetchResponse)
-	err := c.cc.Invoke(ctx, Agent_Fetch_FullMethodName, in, out, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &Agent_ServiceDesc.Streams[1], Agent_Dial_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
-	return out, nil
+	x := &grpc.GenericClientStream[DialRequest, DialResponse]{ClientStream: stream}
+	return x, nil
 }
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Agent_DialClient = grpc.BidiStreamingClient[DialRequest, DialResponse]
 
 func (c *agentClient) HashFile(ctx context.Context, in *HashFileRequest, opts ...grpc.CallOption) (*HashFileResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -285,7 +291,10 @@ type AgentServer interface {
 	Descriptors(context.Context, *DescriptorsRequest) (*DescriptorsResponse, error)
 	LimitDescriptors(context.Context, *LimitDescriptorsRequest) (*LimitDescriptorsResponse, error)
 	Probe(context.Context, *ProbeRequest) (*ProbeResponse, error)
-	Fetch(context.Context, *FetchRequest) (*FetchResponse, error)
+	// Dial opens a TCP connection inside a node's namespace and carries its
+	// bytes both ways. The first request names node and target, the first
+	// response, empty, says that it is open.
+	Dial(grpc.BidiStreamingServer[DialRequest, DialResponse]) error
 	HashFile(context.Context, *HashFileRequest) (*HashFileResponse, error)
 	Facts(context.Context, *FactsRequest) (*FactsResponse, error)
 	Capabilities(context.Context, *CapabilitiesRequest) (*CapabilitiesResponse, error)
@@ -341,8 +350,8 @@ func (UnimplementedAgentServer) LimitDescriptors(context.Context, *LimitDescript
 func (UnimplementedAgentServer) Probe(context.Context, *ProbeRequest) (*ProbeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Probe not implemented")
 }
-func (UnimplementedAgentServer) Fetch(context.Context, *FetchRequest) (*FetchResponse, error) {
-	return nil, status.Error(codes.Unimplemented, "method Fetch not implemented")
+func (UnimplementedAgentServer) Dial(grpc.BidiStreamingServer[DialRequest, DialResponse]) error {
+	return status.Error(codes.Unimplemented, "method Dial not implemented")
 }
 func (UnimplementedAgentServer) HashFile(context.Context, *HashFileRequest) (*HashFileResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method HashFile not implemented")
@@ -615,23 +624,12 @@ func _Agent_Probe_Handler(srv interface{}, ctx context.Context, dec func(interfa
 	return interceptor(ctx, in, info, handler)
 }
 
-func _Agent_Fetch_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(FetchRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AgentServer).Fetch(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: Agent_Fetch_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AgentServer).Fetch(ctx, req.(*FetchRequest))
-	}
-	return interceptor(ctx, in, info, handler)
+func _Agent_Dial_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(AgentServer).Dial(&grpc.GenericServerStream[DialRequest, DialResponse]{ServerStream: stream})
 }
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Agent_DialServer = grpc.BidiStreamingServer[DialRequest, DialResponse]
 
 func _Agent_HashFile_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(HashFileRequest)
@@ -747,10 +745,6 @@ var Agent_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Agent_Probe_Handler,
 		},
 		{
-			MethodName: "Fetch",
-			Handler:    _Agent_Fetch_Handler,
-		},
-		{
 			MethodName: "HashFile",
 			Handler:    _Agent_HashFile_Handler,
 		},
@@ -767,6 +761,12 @@ var Agent_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Renew",
 			Handler:       _Agent_Renew_Handler,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "Dial",
+			Handler:       _Agent_Dial_Handler,
+			ServerStreams: true,
 			ClientStreams: true,
 		},
 	},

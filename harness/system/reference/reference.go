@@ -3,6 +3,7 @@ package reference
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -41,8 +42,30 @@ func New(images map[string]string, profile string) (*System, error) {
 	return &System{images, p}, nil
 }
 
+// releases are what the names of a topology mean: see images/swarm/release.go.
+var releases = map[string]string{topology.Stable: Stable, topology.Previous: "2.1.0", topology.NextMajor: "3.0.0"}
+
+// Stable is the release under test unless an image is given.
+const Stable = "2.2.1"
+
+// lacks are the needs of scenarios that this swarm does not meet, and why.
+var lacks = map[string]string{
+	"next":    "the reference swarm has no minor release after " + Stable,
+	"proxy":   "the reference swarm's port 65001 answers health checks only",
+	"manager": "the reference swarm has no manager: supernodes know their seeds from their configuration",
+}
+
 // Name implements system.System.
 func (s *System) Name() string { return "reference" }
+
+// Lacks implements system.System.
+func (s *System) Lacks(need string) string { return lacks[need] }
+
+// Furnish implements system.System: nothing else is needed.
+func (s *System) Furnish(t topology.Topology) topology.Topology { return t }
+
+// Release implements system.System.
+func (s *System) Release(named string) string { return cmp.Or(releases[named], named) }
 
 // Ports implements system.System.
 func (s *System) Ports(role topology.Role) []system.Port {
@@ -69,7 +92,7 @@ func (s *System) Container(t topology.Topology, n topology.Node) (system.Contain
 	where := []string{"--hostname", n.Name, "--idc", n.IDC, "--location", n.Location, "--profile", s.timers.Name}
 	switch n.Role {
 	case topology.Supernode:
-		key += "@" + n.Release
+		key += "@" + s.Release(n.Release)
 		cmd = where
 		seeds := t.SeedAddresses
 		if seeds == nil {
@@ -81,7 +104,7 @@ func (s *System) Container(t topology.Topology, n topology.Node) (system.Contain
 			cmd = append(cmd, "--seed-peer", seed)
 		}
 	case topology.Seed, topology.Peer:
-		key = "peer@" + n.Release
+		key = "peer@" + s.Release(n.Release)
 		cmd = append([]string{"daemon"}, where...)
 		if n.Role == topology.Seed {
 			cmd = append(cmd, "--seed")
@@ -100,7 +123,7 @@ func (s *System) Container(t topology.Topology, n topology.Node) (system.Contain
 }
 
 // Members implements system.System.
-func (s *System) Members(ctx context.Context, ask system.Ask, supernode string) ([]system.Member, error) {
+func (s *System) Members(ctx context.Context, in system.Inside, supernode topology.Node) ([]system.Member, error) {
 	var answer struct {
 		Count int `json:"count"`
 		Peers []struct {
@@ -108,7 +131,7 @@ func (s *System) Members(ctx context.Context, ask system.Ask, supernode string) 
 			Reachable                  bool
 		} `json:"peers"`
 	}
-	if err := ask.JSON(ctx, supernode, fmt.Sprintf("http://127.0.0.1:%d/peers", metricsPort), &answer); err != nil {
+	if err := system.JSON(ctx, in, supernode.Name, fmt.Sprintf("http://127.0.0.1:%d/peers", metricsPort), &answer); err != nil {
 		return nil, err
 	}
 	var members []system.Member
@@ -118,18 +141,18 @@ func (s *System) Members(ctx context.Context, ask system.Ask, supernode string) 
 		}
 	}
 	if len(members) != answer.Count {
-		return nil, fmt.Errorf("%s says it counts %d peers and lists %d active ones", supernode, answer.Count, len(members))
+		return nil, fmt.Errorf("%s says it counts %d peers and lists %d active ones", supernode.Name, answer.Count, len(members))
 	}
 	return members, nil
 }
 
 // Status implements system.System.
-func (s *System) Status(ctx context.Context, ask system.Ask, peer string) (system.Status, error) {
+func (s *System) Status(ctx context.Context, in system.Inside, peer topology.Node) (system.Status, error) {
 	var answer struct {
 		Registered bool     `json:"registered"`
 		Peers      []string `json:"peers"`
 	}
-	err := ask.JSON(ctx, peer, fmt.Sprintf("http://127.0.0.1:%d/status", StatusPort), &answer)
+	err := system.JSON(ctx, in, peer.Name, fmt.Sprintf("http://127.0.0.1:%d/status", StatusPort), &answer)
 	return system.Status{Registered: answer.Registered, Peers: answer.Peers}, err
 }
 
@@ -155,7 +178,7 @@ func (s *System) Claim(stdout []byte) (system.Claim, error) {
 }
 
 // Diagnoses implements system.System: lines of JSON whose message is "connection failed".
-func (s *System) Diagnoses(log []byte) []system.Diagnosis {
+func (s *System) Diagnoses(_ topology.Node, log []byte) []system.Diagnosis {
 	var found []system.Diagnosis
 	for line := range bytes.Lines(log) {
 		var entry struct {

@@ -31,7 +31,7 @@ func TestContainer(t *testing.T) {
 		{topology.Small(), "supernode-1", "sn", "--hostname supernode-1 --idc a --location earth|a --profile fast --seed-peer seed-1:65000 --seed-peer seed-2:65000"},
 		{topology.Small().SeededBy("nobody:1"), "supernode-1", "sn", "--hostname supernode-1 --idc a --location earth|a --profile fast --seed-peer nobody:1"},
 		{topology.Small(), "seed-2", "p", "daemon --hostname seed-2 --idc a --location earth|a --profile fast --seed --supernode supernode-1:8002"},
-		{topology.Small().Released("2.1.0", "peer-1").Located("b", "peer-1"), "peer-1", "old", "daemon --hostname peer-1 --idc b --location earth|b --profile fast --supernode supernode-1:8002"},
+		{topology.Small().Released(topology.Previous, "peer-1").Located("b", "peer-1"), "peer-1", "old", "daemon --hostname peer-1 --idc b --location earth|b --profile fast --supernode supernode-1:8002"},
 		{topology.Small().OriginLimited(5), "origin-1", "o", "--rate 5"},
 	} {
 		n, _ := tc.topo.Node(tc.node)
@@ -64,7 +64,7 @@ func TestDiagnoses(t *testing.T) {
 not JSON
 {"time":"2026-11-22T21:12:40.5Z","level":"WARN","msg":"connection failed","step":"piece","target":"10.0.0.1:65002","attempt":2,"cause":"stalled","error":"x"}
 `
-	got := newSystem(t).Diagnoses([]byte(log))
+	got := newSystem(t).Diagnoses(topology.Node{}, []byte(log))
 	at := time.Date(2026, 11, 22, 21, 12, 40, 500_000_000, time.UTC)
 	if len(got) != 1 || got[0].Step != "piece" || got[0].Target != "10.0.0.1:65002" || got[0].Cause != "stalled" || got[0].Attempt != 2 || !got[0].At.Equal(at) {
 		t.Errorf("diagnoses %+v", got)
