@@ -16,15 +16,21 @@ const Stable = "v2.2.1"
 // release is what is known of one release: how it differs from its neighbours.
 type release struct {
 	version string
+	// taskDownloadTimeout: its scheduler knows the key of that name.
+	taskDownloadTimeout bool
+	// listHosts: its scheduler tells whom it counts.
+	listHosts bool
+	// backSource: its daemon counts the bytes that it fetched from the origin.
+	backSource bool
 }
 
 // releases are the ones that were measured, oldest first. A release between two of them
 // is taken to be like the older one.
 var releases = []release{
 	{version: "v2.1.0"},
-	{version: "v2.1.67"},
-	{version: "v2.2.1"},
-	{version: "v2.3.0"},
+	{version: "v2.1.67", taskDownloadTimeout: true, listHosts: true, backSource: true},
+	{version: "v2.2.1", taskDownloadTimeout: true, listHosts: true, backSource: true},
+	{version: "v2.3.0", taskDownloadTimeout: true, listHosts: true, backSource: true},
 }
 
 // known are the versions of releases, as an error lists them.
