@@ -7,22 +7,38 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"github.com/faultbed/faultbed/harness/cluster"
+	"github.com/faultbed/faultbed/harness/history"
+	"github.com/faultbed/faultbed/harness/system/dragonfly"
 )
 
 // Options are what a run was asked for. The command line passes them in the
 // environment, so that the suite also runs alone, under go test or ginkgo.
 type Options struct {
 	RunDir      string            // where records and evidence go
-	System      string            // reference
+	System      string            // reference or dragonfly
+	Release     string            // under test; topologies may mix others in
 	Profile     string            // fast or production
 	Images      map[string]string // "peer@2.2.1" -> ref; built here if empty
 	AllEvidence bool              // of every scenario, not only of those that are not PASS
 	Repeat      int               // 1 for the first time round
 	Parent      int               // process that this one must not outlive; 0 for none
 	Root        string            // of the project; locations are told from there
+	// Known are the system's known issues; the environment does not carry them.
+	Known []history.KnownIssue
 }
 
-// OptionsFromEnv reads FAULTBED_RUN_DIR, _SYSTEM, _PROFILE, _IMAGES (JSON), _EVIDENCE,
+// releases are what each system is tested at unless another release is named.
+var releases = map[string]string{
+	"reference": cluster.DefaultRelease,
+	"dragonfly": dragonfly.Stable,
+}
+
+// DefaultRelease is the release of a system that is under test unless another is named.
+func DefaultRelease(system string) string { return releases[system] }
+
+// OptionsFromEnv reads FAULTBED_RUN_DIR, _SYSTEM, _RELEASE, _PROFILE, _IMAGES (JSON), _EVIDENCE,
 // _REPEAT, _PARENT and _ROOT.
 func OptionsFromEnv() (Options, error) {
 	o := Options{
@@ -33,6 +49,7 @@ func OptionsFromEnv() (Options, error) {
 		Repeat:      1,
 		Root:        os.Getenv("FAULTBED_ROOT"),
 	}
+	o.Release = or(os.Getenv("FAULTBED_RELEASE"), DefaultRelease(o.System))
 	if o.RunDir == "" {
 		o.RunDir = filepath.Join("out", time.Now().UTC().Format("20060102T150405Z")+"-bare")
 	}

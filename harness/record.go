@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/faultbed/faultbed/harness/evidence"
@@ -20,6 +21,7 @@ type Outcome struct {
 	Location string // file:line
 	Failure  string // the first failure's message; empty if there was none
 	Broken   string // why the spec ended through no fault of the system: a panic, an interrupt
+	Lacks    string // why the spec did not begin: see Session.Lacks
 	Took     time.Duration
 	By       map[time.Time]string // the story: when each of its lines began
 }
@@ -45,7 +47,11 @@ func (s *Session) Conclude(o Outcome) (history.Scenario, error) {
 		Name: o.Name, Labels: o.Labels, Location: o.Location, Repeat: s.Repeat,
 		WallMS: o.Took.Milliseconds(), History: h,
 	}
-	record.Verdict, record.Reason = judge.Verdict(h)
+	if o.Lacks == "" {
+		record = judge.Scenario(record, s.Release, s.Known)
+	} else {
+		record.Verdict, record.Reason = history.NotApplicable, o.Lacks
+	}
 	if dir := s.EvidenceDir(o.Name); isDir(filepath.Join(s.RunDir, dir)) {
 		record.Evidence = dir
 	}
@@ -54,6 +60,24 @@ func (s *Session) Conclude(o Outcome) (history.Scenario, error) {
 		return record, fmt.Errorf("record %s: %w", o.Name, err)
 	}
 	return record, history.Write(filepath.Join(dir, fmt.Sprintf("%d-%s.json", s.Repeat, evidence.Slug(o.Name))), record)
+}
+
+// needs begins the labels that say what a system must have for a scenario to apply.
+const needs = "needs:"
+
+// Lacks says why a scenario with these labels cannot apply to the system, or "" if it
+// can.
+func (s *Session) Lacks(labels []string) string {
+	for _, label := range labels {
+		need, ok := strings.CutPrefix(label, needs)
+		if !ok {
+			continue
+		}
+		if reason := s.System.Lacks(strings.TrimSpace(need)); reason != "" {
+			return reason
+		}
+	}
+	return ""
 }
 
 // withStory puts the lines of the story among the bed's own steps.
