@@ -9,11 +9,13 @@ import (
 	"github.com/faultbed/faultbed/harness/topology"
 )
 
-// What a manager logs in to its database with. The database must be there, empty.
+// What the stores are to be run with: the database is there, empty, and this user may
+// do all with it; the cache asks for a password.
 const (
 	DatabaseName     = "manager"
 	DatabaseUser     = "dragonfly"
 	DatabasePassword = "dragonfly"
+	CachePassword    = "dragonfly"
 )
 
 // jwtKey signs the tokens of the manager's console. A manager does not start without.
@@ -55,7 +57,8 @@ type mysql struct {
 }
 
 type redis struct {
-	Addrs []string `yaml:"addrs"`
+	Addrs    []string `yaml:"addrs"`
+	Password string   `yaml:"password"`
 }
 
 type managerCache struct {
@@ -184,7 +187,7 @@ func manager(p profile, database, cache string) ([]byte, error) {
 	c.Server.REST.Addr = fmt.Sprintf(":%d", ManagerRESTPort)
 	c.Auth.JWT.Key = jwtKey
 	c.Database.MySQL = mysql{User: DatabaseUser, Password: DatabasePassword, Host: database, Port: databasePort, DBName: DatabaseName, Migrate: true}
-	c.Database.Redis.Addrs = []string{fmt.Sprintf("%s:%d", cache, cachePort)}
+	c.Database.Redis = redis{[]string{fmt.Sprintf("%s:%d", cache, cachePort)}, CachePassword}
 	if p.redisTTL > 0 {
 		c.Cache = &managerCache{}
 		c.Cache.Redis.TTL, c.Cache.Local.TTL = p.redisTTL, p.localTTL
@@ -198,7 +201,7 @@ func scheduler(r release, p profile, n topology.Node, manager, cache string) ([]
 	var c schedulerConfig
 	c.Server.Port = SchedulerPort
 	c.Server.Host = n.Name
-	c.Database.Redis.Addrs = []string{fmt.Sprintf("%s:%d", cache, cachePort)}
+	c.Database.Redis = redis{[]string{fmt.Sprintf("%s:%d", cache, cachePort)}, CachePassword}
 	if p.schedulerRefresh > 0 {
 		c.DynConfig = &struct {
 			RefreshInterval time.Duration `yaml:"refreshInterval"`
