@@ -9,9 +9,11 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -20,6 +22,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/faultbed/faultbed/fixtures"
 	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/cluster"
 	"github.com/faultbed/faultbed/harness/fault"
@@ -55,6 +58,8 @@ type Bed struct {
 	injections []*Injection
 	downloads  []*workload.Download
 	probed     map[fault.Edge]int64 // bytes that our own probes moved
+	opened     map[string]bool      // nodes whose gates are open
+	zero       ledger.Book          // what had passed when the bed was ready
 	facts      map[string]agent.Facts
 	since      time.Time // of the latest injection, by the wall clock
 }
@@ -63,7 +68,8 @@ type Bed struct {
 type node struct {
 	spec      topology.Node
 	address   netip.Addr
-	container *cluster.Node // nil until started
+	after     []topology.Role // whose nodes must listen before its gate opens
+	container *cluster.Node   // nil until started
 }
 
 // Hosts on a bed's network: the engine's gateway has the first address.
@@ -101,7 +107,7 @@ func Lay(ctx context.Context, tb testing.TB, t topology.Topology) *Bed {
 	b := &Bed{
 		tb: tb, session: s, topo: t, name: s.nextBed(), start: time.Now(),
 		nodes: map[string]*node{}, ports: map[fault.Edge]uint16{}, content: ledger.Content{},
-		probed: map[fault.Edge]int64{},
+		probed: map[fault.Edge]int64{}, opened: map[string]bool{},
 	}
 	b.since, b.history.Started = b.start, b.start
 	b.book = fault.NewBook(b.name)
@@ -112,6 +118,7 @@ func Lay(ctx context.Context, tb testing.TB, t topology.Topology) *Bed {
 	if err := t.Validate(); err != nil {
 		b.infra(fmt.Errorf("lay bed: %w", err))
 	}
+	b.topo = s.System.Furnish(t)
 	ctx, cancel := context.WithTimeout(ctx, BedStart)
 	defer cancel()
 	err := b.lay(ctx)
@@ -126,15 +133,13 @@ func Lay(ctx context.Context, tb testing.TB, t topology.Topology) *Bed {
 
 func (b *Bed) lay(ctx context.Context) error {
 	specs := make([]cluster.Spec, len(b.topo.Nodes))
+	after := map[string][]topology.Role{}
 	for i, n := range b.topo.Nodes {
 		c, err := b.session.System.Container(b.topo, n)
 		if err != nil {
 			return err
 		}
-		specs[i] = cluster.Spec{
-			Name: b.name + "-" + n.Name, Host: n.Name, Image: c.Image, Entrypoint: c.Entrypoint, Cmd: c.Cmd, Env: c.Env,
-			Labels: b.labels(n.Name, string(n.Role)),
-		}
+		specs[i], after[n.Name] = b.spec(n, c), c.After
 	}
 	network, err := b.session.Engine.StartNetwork(ctx, b.name, b.labels("", "network"))
 	if err != nil {
@@ -142,7 +147,7 @@ func (b *Bed) lay(ctx context.Context) error {
 	}
 	b.network = network
 	for i, n := range b.topo.Nodes {
-		b.nodes[n.Name] = &node{spec: n, address: network.Address(firstHost + i)}
+		b.nodes[n.Name] = &node{spec: n, address: network.Address(firstHost + i), after: after[n.Name]}
 		specs[i].Network, specs[i].Address = network, network.Address(firstHost+i)
 	}
 	b.drawLinks()
@@ -160,6 +165,25 @@ func (b *Bed) lay(ctx context.Context) error {
 		})
 	}
 	return all.Wait()
+}
+
+// spec is the container of a node. A foreign image gets the gate put in, and its program
+// starts behind it.
+func (b *Bed) spec(n topology.Node, c system.Container) cluster.Spec {
+	const readable, executable = 0o644, 0o755
+	s := cluster.Spec{
+		Name: b.name + "-" + n.Name, Host: n.Name, Image: c.Image, Entrypoint: c.Entrypoint, Cmd: c.Cmd, Env: c.Env,
+		Labels: b.labels(n.Name, string(n.Role)),
+	}
+	for _, path := range slices.Sorted(maps.Keys(c.Files)) {
+		s.Files = append(s.Files, cluster.File{Path: path, Content: c.Files[path], Mode: readable})
+	}
+	if c.Foreign {
+		const gate = "/faultbed-gate/gate" // kernel.OpenGate knows it by its base name
+		s.Files = append(s.Files, cluster.File{Path: gate, Content: b.session.gate, Mode: executable})
+		s.Entrypoint = append([]string{gate}, c.Entrypoint...)
+	}
+	return s
 }
 
 // startProxy starts the bed's toxiproxy and lays all links on it.
@@ -227,7 +251,7 @@ func (b *Bed) drawLinks() {
 				b.content[server.Role] = port.Number
 			}
 			for _, client := range b.topo.Nodes {
-				if client.Name == server.Name || client.Role == topology.Origin {
+				if client.Name == server.Name || client.Role == topology.Origin || port.Clients != nil && !slices.Contains(port.Clients, client.Role) {
 					continue
 				}
 				e := fault.Edge{Client: client.Name, Server: server.Name, Port: port.Number}
@@ -238,15 +262,28 @@ func (b *Bed) drawLinks() {
 	}
 }
 
-// Open lets nodes through their gates, all if none is given.
+// Open lets nodes through their gates, all if none is given: each when those that its
+// system wants to listen before it do.
 func (b *Bed) Open(ctx context.Context, nodes ...topology.Node) {
 	b.tb.Helper()
 	if len(nodes) == 0 {
 		nodes = b.topo.Nodes
 	}
+	b.mu.Lock()
+	for _, n := range nodes {
+		b.opened[n.Name] = true
+	}
+	b.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, BedStart)
+	defer cancel()
 	all, ctx := errgroup.WithContext(ctx)
 	for _, n := range nodes {
 		all.Go(func() error {
+			for _, before := range b.topo.Of(b.nodes[n.Name].after...) {
+				if err := b.awaitListening(ctx, before); err != nil {
+					return fmt.Errorf("open the gate of %s: %w", n.Name, err)
+				}
+			}
 			if err := b.session.Agent.OpenGate(ctx, b.nodes[n.Name].container.ID); err != nil {
 				return fmt.Errorf("open the gate of %s: %w", n.Name, err)
 			}
@@ -258,26 +295,57 @@ func (b *Bed) Open(ctx context.Context, nodes ...topology.Node) {
 	}
 }
 
-// AwaitReady returns when every supernode counts every seed and peer. A supernode that
-// never does has failed the spec.
-func (b *Bed) AwaitReady(ctx context.Context) {
+// awaitListening returns when a node listens on all its ports, asked from inside, where
+// no fault lies; at once for one that is gone, or that nobody has let through its gate.
+func (b *Bed) awaitListening(ctx context.Context, n topology.Node) error {
+	b.mu.Lock()
+	opened := b.opened[n.Name]
+	b.mu.Unlock()
+	if !opened {
+		return nil
+	}
+	return await(ctx, n.Name+" to listen", Poll, func(ctx context.Context) error {
+		for _, port := range b.session.System.Ports(n.Role) {
+			conn, err := b.session.Agent.DialNode(ctx, b.Container(n.Name), fmt.Sprintf("127.0.0.1:%d", port.Number))
+			if errors.Is(err, agent.ErrNodeGone) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			_ = conn.Close()
+		}
+		return nil
+	})
+}
+
+// AwaitReady returns when every supernode counts every seed and peer, those spared
+// that a scenario has taken away, and the swarm serves: where seeds are counted before
+// they are used, each has given a file to a peer, and the origin has not. What passed
+// until then is not in the Ledger. A swarm that never gets there has failed the spec.
+func (b *Bed) AwaitReady(ctx context.Context, spared ...topology.Node) {
 	b.tb.Helper()
 	ctx, cancel := context.WithTimeout(ctx, b.Bounds().Ready)
 	defer cancel()
 	want := topology.Names(b.topo.Of(topology.Seed, topology.Peer))
-	slices.Sort(want)
+	want = slices.DeleteFunc(want, func(name string) bool { return slices.Contains(topology.Names(spared), name) })
 	err := await(ctx, fmt.Sprintf("every supernode to count %d peers", len(want)), Poll, func(ctx context.Context) error {
 		for _, s := range b.Supernodes() {
 			got, err := b.count(ctx, s)
 			if err != nil {
 				return err
 			}
-			if !slices.Equal(got, want) {
-				return fmt.Errorf("%s counts %v: %w", s.Name, got, errMissing)
+			for _, name := range want {
+				if !slices.Contains(got, name) {
+					return fmt.Errorf("%s counts %v: %w", s.Name, got, errMissing)
+				}
 			}
 		}
 		return nil
 	})
+	if w, ok := b.session.System.(system.Warming); err == nil && ok && w.Warming() {
+		err = b.warm(ctx, spared)
+	}
 	switch {
 	case errors.Is(err, errMissing):
 		b.tb.Fatalf("the swarm did not come together: %v", err)
@@ -286,7 +354,50 @@ func (b *Bed) AwaitReady(ctx context.Context) {
 	}
 }
 
-// errMissing is a count that is wrong, told from one that could not be asked for.
+// warm downloads one file after another until every seed but those spared has given
+// one, and as many in a row as there are supernodes came without the origin.
+func (b *Bed) warm(ctx context.Context, spared []topology.Node) error {
+	away := topology.Names(spared)
+	peers := slices.DeleteFunc(b.Peers(), func(n topology.Node) bool { return slices.Contains(away, n.Name) })
+	if len(peers) == 0 {
+		return errors.New("warm up: every peer is spared: keep one")
+	}
+	inRow, n := 0, 0
+	err := await(ctx, "every seed to give a file to a peer", gatePoll, func(context.Context) error {
+		n++
+		outcome, err := b.Download(ctx, peers[0], fixtures.Warm(n)).Wait(ctx)
+		if err != nil {
+			return fmt.Errorf("warm up: %w", err)
+		}
+		if inRow++; outcome.Error != "" || outcome.From.Origin > 0 {
+			inRow = 0
+			return fmt.Errorf("of %s the origin gave %d bytes (%s): %w", outcome.File, outcome.From.Origin, outcome.Error, errMissing)
+		}
+		for _, seed := range b.Seeds() {
+			served, err := b.Served(seed)(ctx)
+			if err != nil {
+				return err
+			}
+			if served == 0 && !slices.Contains(away, seed.Name) {
+				return fmt.Errorf("%s has given nothing yet: %w", seed.Name, errMissing)
+			}
+		}
+		if inRow < len(b.Supernodes()) {
+			return fmt.Errorf("%d in a row: %w", inRow, errMissing)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	zero, err := b.Ledger(ctx)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.zero = zero
+	return err
+}
+
+// errMissing is a swarm that is not there yet, told from one that could not be asked.
 var errMissing = errors.New("somebody is missing")
 
 // Bounds are what the system's own timers allow it.
@@ -300,6 +411,46 @@ func (b *Bed) Seeds() []topology.Node { return b.topo.Of(topology.Seed) }
 
 // Peers are the bed's normal peers.
 func (b *Bed) Peers() []topology.Node { return b.topo.Of(topology.Peer) }
+
+// SeedAtWork is the seed that has served most since the bed was ready, and Owner the
+// supernode that a peer has exchanged most bytes with: which they are, a system decides.
+func (b *Bed) SeedAtWork(ctx context.Context) topology.Node {
+	b.tb.Helper()
+	return b.most(ctx, b.Seeds(), func(l history.LinkBytes) int64 {
+		if l.Port == b.content[topology.Seed] {
+			return l.Down
+		}
+		return 0
+	})
+}
+
+// Owner: see SeedAtWork.
+func (b *Bed) Owner(ctx context.Context, peer topology.Node) topology.Node {
+	b.tb.Helper()
+	return b.most(ctx, b.Supernodes(), func(l history.LinkBytes) int64 {
+		if l.Client == peer.Name {
+			return l.Up
+		}
+		return 0
+	})
+}
+
+// most is the node whose links have most bytes by that count.
+func (b *Bed) most(ctx context.Context, nodes []topology.Node, count func(history.LinkBytes) int64) topology.Node {
+	b.tb.Helper()
+	book, err := b.Ledger(ctx)
+	if err != nil {
+		b.infra(err)
+	}
+	sums := map[string]int64{}
+	for _, l := range book {
+		sums[l.Server] += count(l)
+	}
+	return slices.MaxFunc(nodes, func(x, y topology.Node) int { return cmp.Compare(sums[x.Name], sums[y.Name]) })
+}
+
+// Managers are the nodes that a system's supernodes depend on; none for some.
+func (b *Bed) Managers() []topology.Node { return b.topo.Of(topology.Manager) }
 
 // Origin is where the files come from.
 func (b *Bed) Origin() topology.Node { return b.topo.Of(topology.Origin)[0] }

@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -103,15 +104,41 @@ func (b *Bed) Diagnoses(n topology.Node) func(context.Context) ([]system.Diagnos
 		b.mu.Lock()
 		since := b.since
 		b.mu.Unlock()
-		return slices.DeleteFunc(b.session.System.Diagnoses(n, log), func(d system.Diagnosis) bool {
+		found := slices.DeleteFunc(b.session.System.Diagnoses(n, log), func(d system.Diagnosis) bool {
 			return d.At.Before(since)
-		}), nil
+		})
+		for i := range found {
+			found[i].Target = b.byName(found[i].Target)
+		}
+		return found, nil
 	}
 }
 
-// Ledger is what passed over all links since the bed was laid, without the bytes that
-// the harness's own probes moved.
+// byName puts the node's name in place of its address in "host:port".
+func (b *Bed) byName(target string) string {
+	address, err := netip.ParseAddrPort(target)
+	if err != nil {
+		return target
+	}
+	for name, n := range b.nodes {
+		if n.address == address.Addr() {
+			return fmt.Sprintf("%s:%d", name, address.Port())
+		}
+	}
+	return target
+}
+
+// Ledger is what passed over all links since the bed was laid, or warm (see AwaitReady),
+// without the bytes that the harness's own probes moved.
 func (b *Bed) Ledger(ctx context.Context) (ledger.Book, error) {
+	book, err := b.ledger(ctx)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return book.Since(b.zero), err
+}
+
+// ledger is what passed over all links since the bed was laid.
+func (b *Bed) ledger(ctx context.Context) (ledger.Book, error) {
 	counts, err := b.streams.Ledger(ctx)
 	if err != nil {
 		return nil, err
@@ -131,7 +158,7 @@ func (b *Bed) Ledger(ctx context.Context) (ledger.Book, error) {
 }
 
 // Served returns a function for Eventually: how many bytes of files these nodes gave
-// to others since the bed was laid.
+// to others since the bed was laid, or warm.
 func (b *Bed) Served(nodes ...topology.Node) func(context.Context) (int64, error) {
 	return func(ctx context.Context) (int64, error) {
 		book, err := b.Ledger(ctx)

@@ -15,6 +15,7 @@ import (
 	"github.com/faultbed/faultbed/harness/cluster"
 	"github.com/faultbed/faultbed/harness/history"
 	"github.com/faultbed/faultbed/harness/system"
+	"github.com/faultbed/faultbed/harness/system/dragonfly"
 	"github.com/faultbed/faultbed/harness/system/reference"
 )
 
@@ -31,6 +32,7 @@ type Session struct {
 	// agent.Client.Capabilities. Only the process that opened the session knows it.
 	Can map[string]string
 
+	gate     []byte        // the program, for images that have none
 	faultd   *cluster.Node // of the process that opened the session
 	stop     context.CancelFunc
 	leaseEnd chan struct{}
@@ -46,6 +48,7 @@ type Session struct {
 type Handoff struct {
 	ID, Address, Token string
 	Images             map[string]string
+	Stores             dragonfly.Stores // none for other systems
 }
 
 // faultdPort is where faultd serves inside its container.
@@ -72,6 +75,13 @@ func Open(ctx context.Context, o Options, progress func(string)) (*Session, Hand
 		}
 	}
 	handoff := Handoff{ID: "fb-" + randomHex(4), Token: randomHex(16), Images: o.Images}
+	if o.System == "dragonfly" {
+		database, cache, err := engine.Stores(ctx, progress)
+		if err != nil {
+			return nil, Handoff{}, err
+		}
+		handoff.Stores = dragonfly.Stores{Database: dragonfly.Store(database), Cache: dragonfly.Store(cache)}
+	}
 	ctx, cancel := context.WithTimeout(ctx, SessionStart)
 	defer cancel()
 	faultd, err := engine.Run(ctx, cluster.Spec{
@@ -140,7 +150,11 @@ func Attach(ctx context.Context, o Options, h Handoff) (*Session, error) {
 		return nil, err
 	}
 	o.Images = h.Images
-	under, err := systemOf(o)
+	under, err := systemOf(o, h)
+	if err != nil {
+		return nil, err
+	}
+	gate, err := engine.Gate(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -148,14 +162,17 @@ func Attach(ctx context.Context, o Options, h Handoff) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Session{Options: o, ID: h.ID, Engine: engine, System: under, Agent: client}, nil
+	return &Session{Options: o, ID: h.ID, Engine: engine, System: under, Agent: client, gate: gate}, nil
 }
 
-func systemOf(o Options) (system.System, error) {
-	if o.System != "reference" {
-		return nil, fmt.Errorf("unknown system %q: known is reference", o.System)
+func systemOf(o Options, h Handoff) (system.System, error) {
+	switch o.System {
+	case "reference":
+		return reference.New(o.Images, o.Profile)
+	case "dragonfly":
+		return dragonfly.New(o.Images, o.Release, o.Profile, h.Stores)
 	}
-	return reference.New(o.Images, o.Profile)
+	return nil, fmt.Errorf("unknown system %q: known are reference and dragonfly", o.System)
 }
 
 // Close ends the session. The process that opened it also removes faultd, after it

@@ -13,6 +13,7 @@ import (
 	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/evidence"
 	"github.com/faultbed/faultbed/harness/history"
+	"github.com/faultbed/faultbed/harness/topology"
 )
 
 // stop puts the bed away: it ends downloads, heals what is still in force, closes the
@@ -78,13 +79,26 @@ func (b *Bed) closeBooks(ctx context.Context) error {
 	if b.streams == nil {
 		return nil // the bed never came up
 	}
-	book, err := b.Ledger(ctx)
+	book, err := b.ledger(ctx)
 	if err != nil {
 		return fmt.Errorf("close the ledger: %w", err)
 	}
+	bypass, err := b.Bypass(ctx)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.history.Ledger, b.history.Bypass = book, bypass
+	return nil
+}
+
+// Bypass counts the TCP connections to other nodes that walked around their links, by
+// node.
+func (b *Bed) Bypass(ctx context.Context) (map[string]int, error) {
 	bypass := map[string]int{}
 	for name, n := range b.nodes {
-		if n.container == nil || n.spec.Role == "origin" {
+		if n.container == nil || n.spec.Role == topology.Origin {
 			continue
 		}
 		packets, err := b.session.Agent.Bypass(ctx, n.container.ID)
@@ -92,14 +106,11 @@ func (b *Bed) closeBooks(ctx context.Context) error {
 			continue // killed; what it did before is gone with its namespace
 		}
 		if err != nil {
-			return fmt.Errorf("bypass counter of %s: %w", name, err)
+			return nil, fmt.Errorf("bypass counter of %s: %w", name, err)
 		}
 		bypass[name] = int(packets) //nolint:gosec // a count of connections
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.history.Ledger, b.history.Bypass = book, bypass
-	return nil
+	return bypass, nil
 }
 
 // audit compares the namespaces of all nodes with what they were when the bed was laid:

@@ -12,8 +12,8 @@ const (
 	BedStart = 90 * time.Second
 	// BedStop bounds healing, evidence and removal at the end of a scenario.
 	BedStop = 90 * time.Second
-	// Spec bounds a whole scenario.
-	Spec = 4 * time.Minute
+	// Spec bounds a whole scenario: of the real Dragonfly, whose timers take minutes.
+	Spec = 10 * time.Minute
 	// Observation bounds one look at a node or a ledger.
 	Observation = 5 * time.Second
 	// Poll is the pace of every wait for an observable.

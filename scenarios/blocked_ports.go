@@ -28,13 +28,14 @@ var (
 	out8002  = closedPort{ports: []int{8002}, toSupernode: true}
 	out65000 = closedPort{ports: []int{65000}}
 	outRange = closedPort{ports: fault.Range(65000, 65020)}
+	out65003 = closedPort{ports: []int{65003}, toSupernode: true}
 	leech1   = closedPort{ports: []int{65001}, step: "check", witness: "supernode-1"}
 	leech2   = closedPort{ports: []int{65002}, step: "piece", witness: "peer-2"}
 )
 
 type closedPort struct {
 	ports       []int
-	toSupernode bool // closed on the way to the supernode, else on the way to the peer
+	toSupernode bool // closed on the way to supernode or manager, else on the way to the peer
 	step        string
 	witness     string // the node whose log says that this step failed
 }
@@ -52,8 +53,35 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 	// Two peers far from the seeds, so that they would take pieces from each other.
 	near := topology.Small().Located("b", "peer-1", "peer-2")
 
+	DescribeTable("costs nobody a file, and nothing at all once it is open", func(ctx SpecContext, port closedPort, how fault.How) {
+		bed := harness.Start(ctx, GinkgoTB(), near)
+		sick, well := bed.Node("peer-1"), bed.Node("peer-2")
+
+		By("blocking the port of one peer")
+		block := bed.Inject(ctx, port.of(how, sick))
+
+		By("downloading on it and on another")
+		Expect(bed.Download(ctx, sick, fixtures.Layer4M).Wait(ctx)).To(judge.BeIntact(fixtures.Layer4M))
+		Expect(bed.Download(ctx, well, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
+
+		By("opening the port again")
+		block.Heal(ctx)
+		Eventually(ctx, fresh(bed, sick)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
+	},
+		Entry("8002 dropped", out8002, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("8002 refused", out8002, fault.Refused, SpecTimeout(harness.Spec)),
+		Entry("65000 dropped", out65000, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("65000 refused", out65000, fault.Refused, SpecTimeout(harness.Spec)),
+		Entry("65001 dropped", leech1, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("65001 refused", leech1, fault.Refused, SpecTimeout(harness.Spec)),
+		Entry("65002 dropped", leech2, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("65002 refused", leech2, fault.Refused, SpecTimeout(harness.Spec)),
+		Entry("65003 dropped", needs("manager"), out65003, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("65003 refused", needs("manager"), out65003, fault.Refused, SpecTimeout(harness.Spec)),
+	)
+
 	// Seen red: without retries, as in 2.1.0, peer-1 stays out after the port opened.
-	DescribeTable("keeps one peer out, and lets it back in when opened", func(ctx SpecContext, port closedPort, how fault.How) {
+	DescribeTable("keeps one peer out, and lets it back in when opened", needs("mesh"), func(ctx SpecContext, port closedPort, how fault.How) {
 		bed := harness.Start(ctx, GinkgoTB(), near)
 		sick := bed.Node("peer-1")
 		others := []string{"seed-1", "seed-2", "peer-2", "peer-3"}
@@ -81,7 +109,7 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 	)
 
 	// Seen red: without retries, as in 2.1.0, the count stays 0.
-	DescribeTable("keeps all peers out, and lets them back in when opened", func(ctx SpecContext, port closedPort, how fault.How) {
+	DescribeTable("keeps all peers out, and lets them back in when opened", needs("mesh"), func(ctx SpecContext, port closedPort, how fault.How) {
 		bed := harness.Start(ctx, GinkgoTB(), near)
 		everybody := append(bed.Seeds(), bed.Peers()...)
 
@@ -106,7 +134,7 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 
 	// Seen red: with a supernode that offers parents it cannot reach, peer-1 serves behind 65001; with
 	// failed pieces taken from the origin at once, or failures never forgiven, 65002 is red.
-	DescribeTable("makes one peer a leecher, and a parent again when opened", func(ctx SpecContext, port closedPort, how fault.How) {
+	DescribeTable("makes one peer a leecher, and a parent again when opened", needs("seed-order"), func(ctx SpecContext, port closedPort, how fault.How) {
 		bed := harness.Start(ctx, GinkgoTB(), near)
 		leecher, neighbour := bed.Node("peer-1"), bed.Node("peer-2")
 		everybody := topology.Names(append(bed.Seeds(), bed.Peers()...))

@@ -40,7 +40,7 @@ var _ = Describe("A canary", canary, func() {
 		}, SpecTimeout(harness.Spec)),
 	)
 
-	It("that holds a 2.1 peer to what 2.2.1 promises FAILs", smoke, func(ctx SpecContext) {
+	It("that holds a 2.1 peer to what 2.2.1 promises FAILs", smoke, needs("weak-previous"), func(ctx SpecContext) {
 		verdict, reason := harness.Canary(GinkgoTB(), func(tb testing.TB) {
 			bed := harness.Start(ctx, tb, topology.Small().Released(topology.Previous, "peer-1"))
 			outage := bed.Inject(ctx, fault.Unreachable{Nodes: bed.Supernodes(), How: fault.Killed})

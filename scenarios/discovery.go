@@ -14,7 +14,7 @@ import (
 // A peer that can reach its supernode joins, and everybody knows everybody.
 var _ = Describe("Discovery", discovery, func() {
 	// Seen red: with links to no more than two other peers, two are missing.
-	It("lets every peer know every other", smoke, func(ctx SpecContext) {
+	It("lets every peer know every other", smoke, needs("mesh"), func(ctx SpecContext) {
 		bed := harness.Lay(ctx, GinkgoTB(), topology.Small())
 		all := append(topology.Names(bed.Seeds()), topology.Names(bed.Peers())...)
 
@@ -26,6 +26,11 @@ var _ = Describe("Discovery", discovery, func() {
 		for _, peer := range append(bed.Seeds(), bed.Peers()...) {
 			Eventually(ctx, bed.Known(peer)).WithTimeout(bed.Bounds().Notice).Should(ConsistOf(without(all, peer.Name)))
 		}
+	}, SpecTimeout(harness.Spec))
+
+	It("lets the supernode count every peer", func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		Expect(bed.Members(ctx)).To(ConsistOf(topology.Names(append(bed.Seeds(), bed.Peers()...))))
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with both seeds triggered for each file, the origin serves it almost twice.

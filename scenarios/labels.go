@@ -13,8 +13,14 @@ var (
 	versions     = Label("family:versions")
 	descriptors  = Label("family:descriptors")
 	retry        = Label("family:retry")
+	control      = Label("family:control")
+	steering     = Label("family:steering")
 	canary       = Label("family:canary")
 )
+
+// needs marks what can apply only to systems that have something; the others say why
+// they lack it, see system.System. Everything else applies to all of them.
+func needs(what string) Labels { return Label("needs:" + what) }
 
 // smoke marks what `make test` runs: one promise of each family, and the canaries.
 var smoke = Label("smoke")

@@ -7,7 +7,6 @@ import (
 	"github.com/faultbed/faultbed/fixtures"
 	"github.com/faultbed/faultbed/harness"
 	"github.com/faultbed/faultbed/harness/fault"
-	"github.com/faultbed/faultbed/harness/history"
 	"github.com/faultbed/faultbed/harness/judge"
 	"github.com/faultbed/faultbed/harness/topology"
 )
@@ -21,13 +20,13 @@ var _ = Describe("An MTU black hole", mtu, func() {
 	// Seen red: with failed pieces taken from the origin at once, the other peer serves too little.
 	It("between a peer and one parent makes it take the pieces elsewhere", smoke, func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
-		peer, parent, file := bed.Peers()[0], bed.Seeds()[0], fixtures.Layer4M
+		peer, file := bed.Peers()[0], fixtures.Layer4M
 
 		By("bringing the file into the swarm, to a seed and to another peer")
 		Expect(bed.Download(ctx, bed.Peers()[1], file).Wait(ctx)).To(judge.BeIntact(file))
 
 		By("swallowing full packets between one peer and the seed")
-		bed.Inject(ctx, fault.MTU{Links: fault.From(peer).To(parent), Bytes: pathMTU})
+		bed.Inject(ctx, fault.MTU{Links: fault.From(peer).To(bed.SeedAtWork(ctx)), Bytes: pathMTU})
 
 		By("downloading")
 		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromPeers()))
@@ -71,11 +70,7 @@ var _ = Describe("An MTU black hole", mtu, func() {
 
 		By("letting full packets pass again, and seeing it take part")
 		hole.Heal(ctx)
-		n := 0
-		Eventually(ctx, func(ctx SpecContext) (history.Download, error) {
-			n++
-			return bed.Download(ctx, peer, fixtures.Fresh(n)).Wait(ctx)
-		}).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
+		Eventually(ctx, fresh(bed, peer)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 		Expect(bed.Members(ctx)).To(ContainElement(peer.Name))
 	},
 		Entry("to the supernode", fault.Upstream, SpecTimeout(harness.Spec)),
@@ -95,10 +90,6 @@ var _ = Describe("An MTU black hole", mtu, func() {
 
 		By("lowering the MTU of its interface, while the hole is still there")
 		bed.Inject(ctx, fault.Clamp{Nodes: bed.Peers()[:1], Bytes: pathMTU})
-		n := 0
-		Eventually(ctx, func(ctx SpecContext) (history.Download, error) {
-			n++
-			return bed.Download(ctx, peer, fixtures.Fresh(n)).Wait(ctx)
-		}).WithTimeout(bed.Bounds().Forgive).Should(judge.ComeFromSwarm())
+		Eventually(ctx, fresh(bed, peer)).WithTimeout(bed.Bounds().Forgive).Should(judge.ComeFromSwarm())
 	}, SpecTimeout(harness.Spec))
 })

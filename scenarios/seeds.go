@@ -24,7 +24,7 @@ var _ = Describe("An unreachable seed", seeds, func() {
 		By("taking the primary seed away, then starting the swarm")
 		bed.Inject(ctx, fault.Unreachable{Nodes: []topology.Node{primary}, How: how})
 		bed.Open(ctx)
-		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Ready).Should(ContainElements("seed-2", "peer-1", "peer-2", "peer-3"))
+		bed.AwaitReady(ctx, primary)
 
 		By("downloading")
 		for _, peer := range bed.Peers() {
@@ -41,20 +41,20 @@ var _ = Describe("An unreachable seed", seeds, func() {
 	DescribeTable("lost in the middle of a download does not stop it", func(ctx SpecContext, how fault.How) {
 		const originRate = 3 << 20 // bytes/s: 16 MiB take about 5 s, time enough to act halfway
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
-		primary, backup, file := bed.Seeds()[0], bed.Seeds()[1], fixtures.Layer16M
+		file := fixtures.Layer16M
 
 		By("getting well into a download")
 		download := bed.Download(ctx, bed.Peers()[0], file)
 		Eventually(ctx, download.Progress).WithTimeout(bed.Bounds().Download).Should(BeNumerically(">", 0.2))
 
-		By("taking the primary seed away")
-		Expect(bed.Served(primary)(ctx)).To(BeNumerically(">", 0))
-		bed.Inject(ctx, fault.Unreachable{Nodes: []topology.Node{primary}, How: how})
+		By("taking the seed that serves it away")
+		lost := bed.SeedAtWork(ctx)
+		bed.Inject(ctx, fault.Unreachable{Nodes: []topology.Node{lost}, How: how})
 		bed.UnderWay(download)
 
-		By("finishing from the backup")
+		By("finishing from the other")
 		Expect(download.Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
-		Expect(bed.Served(backup)(ctx)).To(BeNumerically(">", 0))
+		Expect(bed.Served(others(bed.Seeds(), lost)...)(ctx)).To(BeNumerically(">", 0))
 	},
 		Entry("dropped", fault.Dropped, SpecTimeout(harness.Spec)),
 		Entry("refused", fault.Refused, SpecTimeout(harness.Spec)),
@@ -63,7 +63,7 @@ var _ = Describe("An unreachable seed", seeds, func() {
 	)
 
 	// Seen red: without seed fallback, as in 2.1.0, the file comes from the origin.
-	It("paused, so that it accepts and never answers, is replaced by the backup", func(ctx SpecContext) {
+	It("paused, so that it accepts and never answers, is replaced by the backup", needs("seed-order"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 
 		By("pausing the primary seed")
@@ -75,7 +75,7 @@ var _ = Describe("An unreachable seed", seeds, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: without seed fallback, as in 2.1.0, the file comes from the origin.
-	It("whose address is wrong is passed over", func(ctx SpecContext) {
+	It("whose address is wrong is passed over", needs("wrong-seed"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().SeededBy("no-such-seed:65000", "seed-2:65000"))
 
 		By("downloading")
@@ -107,11 +107,7 @@ var _ = Describe("An unreachable seed", seeds, func() {
 		}
 
 		By("counting what the origin was asked, over however few connections, and what it gave")
-		const (
-			span    = 4 << 20 // bytes that a peer fetches from the origin at once
-			request = 128     // bytes that asking for one span takes at most
-		)
-		budget := request * (file.Size/span + 2)
+		budget := bed.Bounds().OriginRequest * (file.Size/bed.Bounds().OriginSpan + 2)
 		after, err := bed.Ledger(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(asked(after.Since(before), bed.Origin())).To(BeNumerically("<=", 2*budget)) // the first peer, and one astray

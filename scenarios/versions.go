@@ -13,13 +13,10 @@ import (
 // Minor releases speak to each other; a major that cannot is refused, and told why.
 var _ = Describe("Version skew", versions, func() {
 	// Seen red: with a 2.2.1 that accepts protocol 2.2 only, the others stay out.
-	DescribeTable("between minor releases does not show", func(ctx SpecContext, t topology.Topology) {
-		bed := harness.Lay(ctx, GinkgoTB(), t)
+	DescribeTable("between minor releases does not show", needs("previous"), func(ctx SpecContext, t topology.Topology) {
+		bed := harness.Start(ctx, GinkgoTB(), t)
 		file := fixtures.Layer4M
-
-		By("starting")
-		bed.Open(ctx)
-		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Ready).Should(ConsistOf(topology.Names(append(bed.Seeds(), bed.Peers()...))))
+		Expect(bed.Members(ctx)).To(ConsistOf(topology.Names(append(bed.Seeds(), bed.Peers()...))))
 
 		By("downloading on every peer")
 		for _, peer := range bed.Peers() {
@@ -32,11 +29,15 @@ var _ = Describe("Version skew", versions, func() {
 		Entry("of one old peer", smoke, topology.Small().Released(topology.Previous, "peer-1"), SpecTimeout(harness.Spec)),
 		Entry("of all old peers and seeds under a new supernode", topology.Small().Released(topology.Previous).Released(topology.Stable, "supernode-1"), SpecTimeout(harness.Spec)),
 		Entry("of all new peers under an old supernode", topology.Small().Released(topology.Previous, "supernode-1"), SpecTimeout(harness.Spec)),
+		Entry("of one newer peer", needs("next"), topology.Small().Released(topology.Next, "peer-1"), SpecTimeout(harness.Spec)),
+		Entry("of all newer peers and seeds under a supernode", needs("next"), topology.Small().Released(topology.Next).Released(topology.Stable, "supernode-1"), SpecTimeout(harness.Spec)),
+		Entry("of all peers under a newer supernode", needs("next"), topology.Small().Released(topology.Next, "supernode-1"), SpecTimeout(harness.Spec)),
+		Entry("of older and newer peers side by side", needs("next"), topology.Small().Released(topology.Previous, "seed-1", "peer-1").Released(topology.Next, "seed-2", "peer-2"), SpecTimeout(harness.Spec)),
 		Entry("of a mixed swarm", topology.Small().Released(topology.Previous, "seed-1", "peer-2"), SpecTimeout(harness.Spec)),
 	)
 
 	// Seen red: with an error that leaves out the releases, the log does not name them.
-	DescribeTable("of a major release keeps the peer out with a clear error", func(ctx SpecContext, t topology.Topology, odd string, members []string) {
+	DescribeTable("of a major release keeps the peer out with a clear error", needs("next-major"), func(ctx SpecContext, t topology.Topology, odd string, members []string) {
 		bed := harness.Lay(ctx, GinkgoTB(), t)
 		peer := bed.Node(odd)
 

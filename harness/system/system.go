@@ -148,4 +148,7 @@ type Bounds struct {
 	Forgive  time.Duration // until a parent that failed is tried again after its cure
 	Rejoin   time.Duration // from a healed network to the peer being counted again
 	Download time.Duration // for the largest file of the catalogue under a fault
+
+	OriginSpan    int64 // bytes that are fetched from the origin by one request, at least
+	OriginRequest int64 // bytes that such a request takes, at most
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/faultbed/faultbed/harness/history"
 	"github.com/faultbed/faultbed/harness/system"
 	"github.com/faultbed/faultbed/harness/topology"
+	"github.com/faultbed/faultbed/images/swarm/source"
 	"github.com/faultbed/faultbed/images/swarm/timers"
 )
 
@@ -51,6 +52,7 @@ const Stable = "2.2.1"
 // lacks are the needs of scenarios that this swarm does not meet, and why.
 var lacks = map[string]string{
 	"next":    "the reference swarm has no minor release after " + Stable,
+	"owner":   "tasks of the reference swarm have no owner: its peers register with the first supernode",
 	"proxy":   "the reference swarm's port 65001 answers health checks only",
 	"manager": "the reference swarm has no manager: supernodes know their seeds from their configuration",
 }
@@ -205,5 +207,7 @@ func (s *System) Bounds() system.Bounds {
 		Forgive:  s.timers.FailureAgeOut + s.timers.NoticeWithin(),
 		Rejoin:   s.timers.RejoinWithin(),
 		Download: 30*time.Second + 3*s.timers.FallbackWithin(),
+
+		OriginSpan: source.Span, OriginRequest: 128,
 	}
 }

@@ -1,0 +1,56 @@
+package scenarios
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/faultbed/faultbed/fixtures"
+	"github.com/faultbed/faultbed/harness"
+	"github.com/faultbed/faultbed/harness/fault"
+	"github.com/faultbed/faultbed/harness/judge"
+	"github.com/faultbed/faultbed/harness/topology"
+)
+
+// Whoever leads the swarm may go away: what is under way ends well, and what comes
+// after it does too.
+var _ = Describe("The control plane", control, func() {
+	DescribeTable("may lose its manager", needs("manager"), func(ctx SpecContext, how fault.How) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		peer := bed.Peers()[0]
+
+		By("taking the manager away")
+		outage := bed.Inject(ctx, fault.Unreachable{Nodes: bed.Managers(), How: how})
+
+		By("downloading all the same")
+		Expect(bed.Download(ctx, peer, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
+
+		By("bringing it back, and downloading what nobody has")
+		outage.Heal(ctx)
+		Eventually(ctx, fresh(bed, peer)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
+	},
+		Entry("killed", fault.Killed, SpecTimeout(harness.Spec)),
+		Entry("paused", fault.Paused, SpecTimeout(harness.Spec)),
+		Entry("dropped", fault.Dropped, SpecTimeout(harness.Spec)),
+	)
+
+	DescribeTable("of two supernodes may lose the one that owns a task under way", needs("owner"), func(ctx SpecContext, how fault.How) {
+		const originRate = 3 << 20 // bytes/s: 16 MiB take about 5 s
+		bed := harness.Start(ctx, GinkgoTB(), topology.Of(2, 2, 3).OriginLimited(originRate))
+		peer, file := bed.Peers()[0], fixtures.Layer16M
+
+		By("getting well into a download")
+		download := bed.Download(ctx, peer, file)
+		Eventually(ctx, download.Progress).WithTimeout(bed.Bounds().Download).Should(BeNumerically(">", 0.2))
+
+		By("taking its owner away")
+		bed.Inject(ctx, fault.Unreachable{Nodes: []topology.Node{bed.Owner(ctx, peer)}, How: how})
+		bed.UnderWay(download)
+
+		By("finishing, and downloading on another peer what nobody has")
+		Expect(download.Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+		Eventually(ctx, fresh(bed, bed.Peers()[1])).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
+	},
+		Entry("killed", fault.Killed, SpecTimeout(harness.Spec)),
+		Entry("dropped", fault.Dropped, SpecTimeout(harness.Spec)),
+	)
+})

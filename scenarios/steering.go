@@ -1,0 +1,35 @@
+package scenarios
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/faultbed/faultbed/fixtures"
+	"github.com/faultbed/faultbed/harness"
+	"github.com/faultbed/faultbed/harness/fault"
+	"github.com/faultbed/faultbed/harness/judge"
+	"github.com/faultbed/faultbed/harness/topology"
+)
+
+// A node that cannot reach another by its address may try its name, and must not get
+// around a fault in that way. What the origin served proves it; a connection that
+// walked around its link would make the run INCONCLUSIVE.
+var _ = Describe("A closed way to the supernode", steering, func() {
+	DescribeTable("is closed by address and by name", func(ctx SpecContext, how fault.How) {
+		bed := harness.Lay(ctx, GinkgoTB(), topology.Small())
+		shut := bed.Peers()[0]
+
+		By("closing the way of one peer, then starting the swarm")
+		bed.Inject(ctx, fault.BlockPort{Links: fault.From(shut).To(bed.Supernodes()...), How: how})
+		bed.Open(ctx)
+		bed.AwaitReady(ctx, shut)
+
+		By("downloading on it and on another")
+		Expect(bed.Download(ctx, shut, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromOrigin()))
+		Expect(bed.Download(ctx, bed.Peers()[1], fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
+		Expect(bed.Bypass(ctx)).To(HaveEach(BeZero()))
+	},
+		Entry("dropped", fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("refused", fault.Refused, SpecTimeout(harness.Spec)),
+	)
+})
