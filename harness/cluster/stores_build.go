@@ -74,7 +74,7 @@ func bootstrap(ctx context.Context, dir, tree, arch string, progress func(string
 	start := time.Now()
 	progress("unpacking MariaDB and Redis out of Debian's packages")
 	var said bytes.Buffer
-	cmd := exec.CommandContext(ctx, bootstrapper, bootstrapArgs(string(packages), filepath.Join(dir, "paths"), arch)...)
+	cmd := exec.CommandContext(ctx, bootstrapper, bootstrapArgs(string(packages), filepath.Join(dir, "paths"), arch, os.Geteuid())...)
 	cmd.Stdout, cmd.Stderr = out, &said
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
 	cmd.WaitDelay = bootstrapStops
@@ -89,11 +89,17 @@ func bootstrap(ctx context.Context, dir, tree, arch string, progress func(string
 }
 
 // bootstrapArgs unpack packages and what they need, run nothing of theirs, and write the
-// tree as a tar to standard output.
-func bootstrapArgs(packages, paths, arch string) []string {
+// tree as a tar to standard output. Nothing is run, so it takes neither root nor user
+// namespaces; the mode that says so is not for root.
+func bootstrapArgs(packages, paths, arch string, user int) []string {
+	mode := "auto"
+	if user != 0 {
+		mode = "chrootless"
+	}
 	return []string{
-		"--variant=extract", "--architectures=" + arch, "--include=" + strings.Join(strings.Fields(packages), ","),
-		"--dpkgopt=" + paths, "--aptopt=Acquire::http::Timeout \"20\"", // without a network apt tries for minutes
+		"--mode=" + mode, "--variant=extract", "--architectures=" + arch,
+		"--include=" + strings.Join(strings.Fields(packages), ","), "--dpkgopt=" + paths,
+		"--aptopt=Acquire::http::Timeout \"20\"", // without a network apt tries for minutes
 		"--skip=output/dev", "--format=tar", debian, "-",
 	}
 }
