@@ -3,10 +3,13 @@ package harness
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/netip"
 
 	"github.com/faultbed/faultbed/fixtures"
 	"github.com/faultbed/faultbed/harness/history"
 	"github.com/faultbed/faultbed/harness/ledger"
+	"github.com/faultbed/faultbed/harness/system"
 	"github.com/faultbed/faultbed/harness/topology"
 	"github.com/faultbed/faultbed/harness/workload"
 )
@@ -16,15 +19,37 @@ import (
 func (b *Bed) Download(ctx context.Context, client topology.Node, file fixtures.File) *workload.Download {
 	b.tb.Helper()
 	b.step(fmt.Sprintf("download %s on %s", file.Name, client.Name))
+	return b.fetch(ctx, client, func(g ground, number int) *workload.Download {
+		return workload.Start(ctx, g, b.session.System, client.Name, b.url(file), fmt.Sprintf("/download-%d", number), file, b.Bounds().Download)
+	})
+}
+
+// DownloadVia starts a download through the HTTP proxy on a port of a peer, asked for by
+// another node, or by the peer itself. It is recorded as the peer's.
+func (b *Bed) DownloadVia(ctx context.Context, client, peer topology.Node, port int, file fixtures.File) *workload.Download {
+	b.tb.Helper()
+	b.step(fmt.Sprintf("download %s on %s via %s:%d", file.Name, client.Name, peer.Name, port))
+	proxy := netip.AddrPortFrom(b.nodes[peer.Name].address, uint16(port)) //nolint:gosec // a port
+	return b.fetch(ctx, peer, func(g ground, _ int) *workload.Download {
+		return workload.StartProxied(ctx, g, peer.Name, b.url(file), func(ctx context.Context) (net.Conn, error) {
+			return b.inside().Dial(ctx, client.Name, proxy.String())
+		}, file, b.Bounds().Download)
+	})
+}
+
+func (b *Bed) url(file fixtures.File) string {
+	return fmt.Sprintf("http://%s/files/%s", b.Origin().Name, file.Name)
+}
+
+func (b *Bed) fetch(ctx context.Context, client topology.Node, begin func(g ground, number int) *workload.Download) *workload.Download {
+	b.tb.Helper()
 	before, err := b.Ledger(ctx)
 	if err != nil {
 		b.infra(fmt.Errorf("ledger before a download: %w", err))
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	d := workload.Start(ctx, ground{b, client.Name, before}, b.session.System, client.Name,
-		fmt.Sprintf("http://%s/files/%s", b.Origin().Name, file.Name), fmt.Sprintf("/download-%d", len(b.downloads)+1),
-		file, b.Bounds().Download)
+	d := begin(ground{b, client, before}, len(b.downloads)+1)
 	b.downloads = append(b.downloads, d)
 	return d
 }
@@ -50,21 +75,33 @@ func (b *Bed) doubt(why string) {
 // ground is a client's place on the bed.
 type ground struct {
 	bed    *Bed
-	client string
+	client topology.Node
 	before ledger.Book
 }
 
 func (g ground) Exec(ctx context.Context, cmd []string) (stdout, stderr []byte, code int, err error) {
-	return g.bed.session.Engine.Exec(ctx, g.bed.Container(g.client), cmd)
+	return g.bed.session.Engine.Exec(ctx, g.bed.Container(g.client.Name), cmd)
 }
 
 func (g ground) Hash(ctx context.Context, path string) (string, int64, error) {
-	return g.bed.session.Agent.HashFile(ctx, g.bed.Container(g.client), path)
+	return g.bed.session.Agent.HashFile(ctx, g.bed.Container(g.client.Name), path)
 }
 
 func (g ground) From(ctx context.Context) (history.From, error) {
+	ctx, cancel := context.WithTimeout(ctx, Observation)
+	defer cancel()
 	now, err := g.bed.Ledger(ctx)
-	return now.Since(g.before).From(g.client, g.bed.topo, g.bed.content), err
+	return now.Since(g.before).From(g.client.Name, g.bed.topo, g.bed.content), err
+}
+
+func (g ground) Counted(ctx context.Context) (history.From, error) {
+	ctx, cancel := context.WithTimeout(ctx, Observation)
+	defer cancel()
+	w, ok := g.bed.session.System.(system.Witness)
+	if !ok {
+		return history.From{}, system.ErrNotCounted
+	}
+	return w.Counted(ctx, g.bed.inside(), g.client)
 }
 
 func (g ground) Now() int64 { return g.bed.now() }

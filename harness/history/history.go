@@ -181,6 +181,9 @@ type Download struct {
 	TookMS    int64  `json:"took_ms"`
 	From      From   `json:"from"`    // counted on the links
 	Claimed   From   `json:"claimed"` // as the client itself reports
+	// Witness is what the system's own metrics say that the client fetched from where
+	// meanwhile; what they do not tell apart is 0. Null where they cannot be had.
+	Witness *From `json:"witness,omitempty"`
 	Error     string `json:"error,omitempty"`
 }
 

@@ -44,12 +44,19 @@ func TestVerdict(t *testing.T) {
 		"a fault that did not bite": {history.History{Faults: with(func(f *history.Fault) {
 			f.ConfirmedMS, f.Receipt = nil, history.Receipt{Doubt: "does not bite: a>b:1 is ok"}
 		}), Failure: "count is 0"}, history.Inconclusive, "does not bite"},
-		"a fault never confirmed":   {history.History{Faults: with(func(f *history.Fault) { f.ConfirmedMS = nil })}, history.Inconclusive, "never confirmed"},
-		"a fault not seen gone":     {history.History{Faults: with(func(f *history.Fault) { f.Receipt.Gone = false })}, history.Inconclusive, "not seen gone"},
-		"a fault that failed":       {history.History{Faults: with(func(f *history.Fault) { f.Error = "no such link" })}, history.Inconclusive, "no such link"},
-		"a bypass":                  {history.History{Bypass: map[string]int{"peer-1": 0, "peer-2": 3}}, history.Inconclusive, "peer-2 (3)"},
-		"bypass counters at zero":   {history.History{Bypass: map[string]int{"peer-1": 0}}, history.Pass, ""},
-		"trouble beats all":         {history.History{Trouble: []string{"faultd is gone"}, Failure: "x", Bypass: map[string]int{"a": 1}}, history.Infra, "faultd is gone"},
+		"a fault never confirmed": {history.History{Faults: with(func(f *history.Fault) { f.ConfirmedMS = nil })}, history.Inconclusive, "never confirmed"},
+		"a fault not seen gone":   {history.History{Faults: with(func(f *history.Fault) { f.Receipt.Gone = false })}, history.Inconclusive, "not seen gone"},
+		"a fault that failed":     {history.History{Faults: with(func(f *history.Fault) { f.Error = "no such link" })}, history.Inconclusive, "no such link"},
+		"a bypass":                {history.History{Bypass: map[string]int{"peer-1": 0, "peer-2": 3}}, history.Inconclusive, "peer-2 (3)"},
+		"bypass counters at zero": {history.History{Bypass: map[string]int{"peer-1": 0}}, history.Pass, ""},
+		"trouble beats all":       {history.History{Trouble: []string{"faultd is gone"}, Failure: "x", Bypass: map[string]int{"a": 1}}, history.Infra, "faultd is gone"},
+		"a witness that agrees": {history.History{Downloads: []history.Download{
+			{Bytes: 1 << 20, From: history.From{Origin: 1<<20 + 300}, Witness: &history.From{Origin: 1 << 20}},
+			{Bytes: 1 << 20, From: history.From{Seeds: 1 << 20}, Witness: &history.From{}},
+		}}, history.Pass, ""},
+		"a witness that does not": {history.History{Downloads: []history.Download{
+			{Peer: "peer-1", File: "f", Bytes: 1 << 20, From: history.From{Origin: 2 << 20}, Witness: &history.From{Origin: 1 << 20}},
+		}}, history.Inconclusive, "the peer's metrics say 1048576"},
 		"residue":                   {history.History{Residue: []string{"container x"}}, history.Infra, "container x"},
 		"a residue beats a failure": {history.History{Residue: []string{"container x"}, Failure: "y"}, history.Infra, "container x"},
 		"not well after healing": {history.History{Faults: with(func(f *history.Fault) {

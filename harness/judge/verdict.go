@@ -58,6 +58,11 @@ func Doubt(h history.History) string {
 			return name + " was not seen gone after healing"
 		}
 	}
+	for _, d := range h.Downloads {
+		if why := disagreement(d); why != "" {
+			return why
+		}
+	}
 	nodes := make([]string, 0, len(h.Bypass))
 	for node, n := range h.Bypass {
 		if n > 0 {
@@ -69,4 +74,25 @@ func Doubt(h history.History) string {
 		return "connections around their link from " + strings.Join(nodes, ", ")
 	}
 	return ""
+}
+
+// How far a witness may be from the ledger: the ledger counts headers and what was
+// thrown away too, a system counts whole pieces.
+const (
+	witnessSlack = 64 << 10 // bytes
+	witnessShare = 0.1      // of the file
+)
+
+// disagreement says that a system's own count of what the origin gave contradicts the
+// ledger: then one of the two is wrong, and the run proves nothing.
+func disagreement(d history.Download) string {
+	if d.Witness == nil {
+		return ""
+	}
+	apart := d.Witness.Origin - d.From.Origin
+	if max(apart, -apart) <= witnessSlack+int64(witnessShare*float64(d.Bytes)) {
+		return ""
+	}
+	return fmt.Sprintf("%s on %s: the links say that the origin gave %d bytes, the peer's metrics say %d",
+		d.File, d.Peer, d.From.Origin, d.Witness.Origin)
 }

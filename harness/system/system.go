@@ -5,6 +5,7 @@ package system
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -48,11 +49,14 @@ type Warming interface {
 	Warming() bool
 }
 
+// ErrNotCounted says that a system, or a release of it, does not count what is asked.
+var ErrNotCounted = errors.New("not counted by this release")
+
 // Witness is a System that counts itself where content came from: a second witness,
 // which must agree with the ledger.
 type Witness interface {
-	// Counted is how many bytes of content a peer says it has fetched from where, since
-	// its start. What it does not tell apart is left 0.
+	// Counted is how many bytes of content a peer says it has fetched from the origin
+	// since its start; of seeds and peers, where it tells them apart.
 	Counted(ctx context.Context, in Inside, peer topology.Node) (history.From, error)
 }
 

@@ -3,11 +3,9 @@
 package workload
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"sync"
 	"time"
 
@@ -25,6 +23,8 @@ type Ground interface {
 	Hash(ctx context.Context, path string) (sha256 string, size int64, err error)
 	// From sums what the client got over its links since the download began.
 	From(ctx context.Context) (history.From, error)
+	// Counted is what the system counts of it itself; see system.Witness.
+	Counted(ctx context.Context) (history.From, error)
 	// Now is the bed's clock in milliseconds.
 	Now() int64
 	// Trouble notes that the harness, not the system, failed.
@@ -34,9 +34,7 @@ type Ground interface {
 // Download is one client fetching one fixture.
 type Download struct {
 	ground Ground
-	under  system.System
 	file   fixtures.File
-	path   string
 	cancel context.CancelFunc
 	done   chan struct{}
 
@@ -48,54 +46,77 @@ type Download struct {
 // returns at once. The client is given limit; the download ends a little later at most.
 func Start(ctx context.Context, g Ground, under system.System, client, url, path string, file fixtures.File, limit time.Duration) *Download {
 	const grace = 5 * time.Second // for the client to come to its own end
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit+grace)
+	return start(ctx, g, client, file, limit+grace, command{g, under, under.Download(url, path, file.SHA256, limit), path})
+}
+
+// StartProxied begins to fetch url through the HTTP proxy that dial connects to. What
+// arrives is hashed on the way and kept nowhere.
+func StartProxied(ctx context.Context, g Ground, client, url string, dial Dial, file fixtures.File, limit time.Duration) *Download {
+	return start(ctx, g, client, file, limit, proxied{url, dial})
+}
+
+func start(ctx context.Context, g Ground, client string, file fixtures.File, limit time.Duration, by way) *Download {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	d := &Download{
-		ground: g, under: under, file: file, path: path, cancel: cancel, done: make(chan struct{}),
+		ground: g, file: file, cancel: cancel, done: make(chan struct{}),
 		record: history.Download{Peer: client, File: file.Name, StartedMS: g.Now()},
 	}
-	go d.run(ctx, under.Download(url, path, file.SHA256, limit))
+	go d.run(ctx, by)
 	return d
 }
 
-// run fetches, then looks at what lies on the client's disk. What the client says of
-// itself is kept as a claim.
-func (d *Download) run(ctx context.Context, cmd []string) {
+// way is how a client fetches.
+type way interface {
+	// fetch returns what arrived and what the client says of it; trouble is what went
+	// wrong in the harness.
+	fetch(ctx context.Context) (got arrival, trouble error)
+}
+
+// arrival is what arrived, and why not all of it.
+type arrival struct {
+	bytes  int64
+	sha256 string
+	failed string
+	claim  system.Claim
+}
+
+// run fetches, then looks at what arrived and where it came from. What the client says
+// of itself is kept as a claim, what the system counted as a witness.
+func (d *Download) run(ctx context.Context, by way) {
 	defer close(d.done)
 	defer d.cancel()
-	stdout, stderr, code, err := d.ground.Exec(ctx, cmd)
+	before := d.counted(ctx)
+	got, err := by.fetch(ctx)
 	outcome := d.Record()
 	outcome.TookMS = d.ground.Now() - outcome.StartedMS
+	outcome.Error, outcome.Claimed = got.failed, got.claim.From
+	outcome.Bytes, outcome.SHA256OK = got.bytes, got.sha256 == d.file.SHA256
 	if err != nil {
 		outcome.Error = err.Error()
 		if ctx.Err() == nil {
 			d.ground.Trouble(fmt.Errorf("download of %s: %w", d.file.Name, err))
 		}
-		d.set(outcome)
-		return
 	}
-	claim, err := d.under.Claim(stdout)
-	switch {
-	case err != nil && code != 0:
-		outcome.Error = fmt.Sprintf("exit status %d: %s", code, bytes.TrimSpace(stderr))
-	case err != nil:
-		outcome.Error = err.Error()
-	case code != 0 || !claim.OK:
-		outcome.Error = fmt.Sprintf("exit status %d: %s", code, claim.Error)
-	}
-	outcome.Claimed = claim.From
-	digest, size, err := d.ground.Hash(ctx, d.path)
-	switch {
-	case err == nil:
-		outcome.Bytes, outcome.SHA256OK = size, digest == d.file.SHA256
-	case !errors.Is(err, fs.ErrNotExist):
-		d.ground.Trouble(fmt.Errorf("download of %s: %w", d.file.Name, err))
-	case outcome.Error == "":
-		outcome.Error = "it says that it ended well, and left no file"
-	}
+	ctx = context.WithoutCancel(ctx) // Ground has deadlines of its own
 	if outcome.From, err = d.ground.From(ctx); err != nil {
 		d.ground.Trouble(fmt.Errorf("download of %s: %w", d.file.Name, err))
 	}
+	// A command that fetched by itself when its daemon had failed is in no daemon's count.
+	if after := d.counted(ctx); before != nil && after != nil && outcome.Error == "" && got.claim.Error == "" {
+		outcome.Witness = &history.From{
+			Origin: after.Origin - before.Origin, Seeds: after.Seeds - before.Seeds, Peers: after.Peers - before.Peers,
+		}
+	}
 	d.set(outcome)
+}
+
+// counted is what the system itself counts, nil if it does not, or cannot now.
+func (d *Download) counted(ctx context.Context) *history.From {
+	from, err := d.ground.Counted(ctx)
+	if err != nil {
+		return nil
+	}
+	return &from
 }
 
 func (d *Download) set(r history.Download) {
