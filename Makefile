@@ -5,6 +5,9 @@
 #   SYSTEM=reference|dragonfly  PROFILE=fast|production  EVIDENCE=failed|all
 #   LABELS='<label filter>'  FOCUS='<regexp>'  PROCS=n  SEED=n  REPEAT=n
 #   SUPERNODE=<image>  PEER=<image>  OUT=<folder>
+# and of SYSTEM=dragonfly:
+#   RELEASE=v2.2.1  MANAGER=<image>  SCHEDULER=<image>  SEEDPEER=<image>  PEER=<image>
+#   SEED=<image> is SEEDPEER=<image>: a seed that is no number, and has a / or a :
 
 SHELL := /bin/sh
 BIN := out/.bin
@@ -13,9 +16,10 @@ TOOL := go tool -modfile=.tools.mod
 
 # flag VARIABLE,name: the flag with the variable's value as one word, if it is set.
 flag = $(if $($(1)),--$(2) '$(subst ','\'',$($(1)))')
-chosen = $(call flag,SYSTEM,system) $(call flag,PROFILE,profile) $(call flag,PROCS,procs) \
-	$(call flag,SEED,seed) $(call flag,SUPERNODE,supernode) $(call flag,PEER,peer) \
-	$(call flag,OUT,out) $(call flag,EVIDENCE,evidence)
+target = $(call flag,SYSTEM,system) $(call flag,RELEASE,release)
+chosen = $(target) $(call flag,PROFILE,profile) $(call flag,PROCS,procs) $(call flag,SEED,seed) \
+	$(call flag,SUPERNODE,supernode) $(call flag,MANAGER,manager) $(call flag,SCHEDULER,scheduler) \
+	$(call flag,SEEDPEER,seed-peer) $(call flag,PEER,peer) $(call flag,OUT,out) $(call flag,EVIDENCE,evidence)
 filters = $(call flag,LABELS,labels) $(call flag,FOCUS,focus)
 
 # phase name,command: runs it between two lines that say what and how long.
@@ -59,8 +63,8 @@ list: faultbed ## scenarios with their labels
 doctor: faultbed ## what this machine can and cannot inject, with the fix
 	@exec $(FAULTBED) doctor
 
-images: faultbed ## build the images under images/
-	@exec $(FAULTBED) images
+images: faultbed ## build the images under images/; for SYSTEM=dragonfly also get those of RELEASE
+	@exec $(FAULTBED) images $(target)
 
 bench: faultbed ## measure beds, faults and downloads against plain Docker
 	@exec $(FAULTBED) bench $(call flag,OUT,out)

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"github.com/faultbed/faultbed/harness"
+	"github.com/faultbed/faultbed/harness/cluster"
 	"github.com/faultbed/faultbed/harness/history"
 	"github.com/faultbed/faultbed/harness/judge"
+	"github.com/faultbed/faultbed/harness/known"
 	"github.com/faultbed/faultbed/harness/report"
 )
 
@@ -24,20 +28,31 @@ func newJudge() *cobra.Command {
 			if err := history.Read(filepath.Join(args[0], "run.json"), &run); err != nil {
 				return usage("%w: name the folder of a run that has ended", err)
 			}
-			return judgeAgain(run, cmd.OutOrStdout())
+			root, err := cluster.ModuleRoot()
+			if err != nil {
+				return usage("%w: known issues are read there: run faultbed inside one", err)
+			}
+			issues, err := known.Read(root, cmp.Or(run.System, referenceName))
+			if err != nil {
+				return usage("%w", err)
+			}
+			return judgeAgain(run, issues, cmd.OutOrStdout())
 		},
 	}
 }
 
 // judgeAgain prints the verdicts that differ from those of the day, and the table. It
 // ends as the run would end now.
-func judgeAgain(run history.Run, to io.Writer) error {
+func judgeAgain(run history.Run, issues []history.KnownIssue, to io.Writer) error {
 	s := newScreen(to)
+	release := cmp.Or(run.Release, harness.DefaultRelease(run.System)) // old runs do not say
 	changed := 0
 	for i := range run.Scenarios {
 		one := &run.Scenarios[i]
 		was := one.Verdict
-		one.Verdict, one.Reason = verdictNow(*one)
+		if !one.Started.IsZero() { // without a bed, what was said on the day stands
+			*one = judge.Scenario(*one, release, issues)
+		}
 		if one.Verdict == was {
 			continue
 		}
@@ -55,13 +70,4 @@ func judgeAgain(run history.Run, to io.Writer) error {
 		return exit{status: status}
 	}
 	return nil
-}
-
-// verdictNow judges a scenario's history. Without a bed there is none, and what was
-// said on the day stands.
-func verdictNow(s history.Scenario) (history.Verdict, string) {
-	if s.BedReadyMS == nil {
-		return s.Verdict, s.Reason
-	}
-	return judge.Verdict(s.History)
 }

@@ -13,62 +13,63 @@ import (
 
 	"github.com/onsi/ginkgo/v2/types"
 	"github.com/spf13/pflag"
+
+	"github.com/faultbed/faultbed/harness"
 )
 
 // words are the flags of run as they were typed. They stay words until parse has
 // looked at each, so that every refusal names the flag and says what to do.
 type words struct {
-	system, labels, focus, procs, seed, repeat, profile, supernode, peer, out, evidence string
+	labels, focus, procs, seed, repeat, profile, out, evidence string
+	target
 }
 
 func (w *words) register(flags *pflag.FlagSet) {
-	flags.StringVar(&w.system, "system", "reference", "what is under test: reference or dragonfly")
+	w.target.register(flags)
 	flags.StringVar(&w.labels, "labels", "", "run scenarios whose labels match this ginkgo label `filter`")
 	flags.StringVar(&w.focus, "focus", "", "run scenarios whose name matches this `regexp`")
 	flags.StringVar(&w.procs, "procs", "", "scenarios at once (default: one more than the engine has CPUs, at most 4)")
-	flags.StringVar(&w.seed, "seed", "", "seed of all that is random (default: a new one, printed)")
+	flags.StringVar(&w.seed, "seed", "", "seed of all that is random (default: a new one, printed); for dragonfly an image means --seed-peer")
 	flags.StringVar(&w.repeat, "repeat", "1", "rounds; round k runs with seed+k-1")
 	flags.StringVar(&w.profile, "profile", "fast", "timers of the system: fast or production")
-	flags.StringVar(&w.supernode, "supernode", "", "`image` to run as supernode instead of the default release")
-	flags.StringVar(&w.peer, "peer", "", "`image` to run as peer instead of the default release")
 	flags.StringVar(&w.out, "out", "", "`folder` for runs (default: out in the project)")
 	flags.StringVar(&w.evidence, "evidence", "failed", "keep evidence of failed or all scenarios")
 }
 
 // options are what words say.
 type options struct {
-	system, profile, evidence string
-	labels, focus             string
-	procs                     int // 0: by the engine's CPUs
-	seed                      int64
-	repeat                    int
-	supernode, peer           string
-	out                       string // absolute
+	underTest
+	profile, evidence string
+	labels, focus     string
+	procs             int // 0: by the engine's CPUs
+	seed              int64
+	repeat            int
+	out               string // absolute
 }
 
 // parse looks at all that can be judged without an engine and without the suite.
 func (w words) parse(root string) (options, error) {
 	err := errors.Join(
-		oneOf("system", w.system, "reference", "dragonfly"),
 		oneOf("profile", w.profile, "fast", "production"),
 		oneOf("evidence", w.evidence, "failed", "all"),
 		checkFilters(w.labels, w.focus),
 	)
-	if err == nil && w.system == "dragonfly" {
-		err = usage("system dragonfly: not there yet: use --system reference")
-	}
 	procs, procsErr := atLeastOne("procs", w.procs, 0)
 	repeat, repeatErr := atLeastOne("repeat", w.repeat, 1)
+	if w.system == dragonflyName && namesImage(w.seed) {
+		err = errors.Join(err, w.seedBy(w.seed))
+		w.seed = ""
+	}
 	seed, seedErr := seedFrom(w.seed)
+	under, underErr := w.target.parse()
 	out, outErr := folder(cmp.Or(w.out, filepath.Join(root, "out")))
-	if err := errors.Join(err, procsErr, repeatErr, seedErr, outErr); err != nil {
+	if err := errors.Join(underErr, err, procsErr, repeatErr, seedErr, outErr); err != nil {
 		return options{}, first(err)
 	}
 	return options{
-		system: w.system, profile: w.profile, evidence: w.evidence,
+		underTest: under, profile: w.profile, evidence: w.evidence,
 		labels: strings.TrimSpace(w.labels), focus: w.focus,
-		procs: procs, repeat: repeat, seed: seed,
-		supernode: w.supernode, peer: w.peer, out: out,
+		procs: procs, repeat: repeat, seed: seed, out: out,
 	}, nil
 }
 
@@ -153,9 +154,11 @@ func (o options) seedOf(round int) int64 { return o.seed + int64(round) - 1 }
 // that decide what happens.
 func (o options) chosen() map[string]string {
 	all := map[string][2]string{ // by name: set to, when unset
-		"SYSTEM": {o.system, "reference"}, "PROFILE": {o.profile, "fast"},
-		"LABELS": {o.labels, ""}, "FOCUS": {o.focus, ""},
-		"SUPERNODE": {o.supernode, ""}, "PEER": {o.peer, ""},
+		"SYSTEM": {o.system, referenceName}, "RELEASE": {o.release, harness.DefaultRelease(o.system)},
+		"PROFILE": {o.profile, "fast"}, "LABELS": {o.labels, ""}, "FOCUS": {o.focus, ""},
+	}
+	for role, ref := range o.given {
+		all[variables[role]] = [2]string{ref, ""}
 	}
 	chosen := map[string]string{}
 	for name, value := range all {

@@ -33,7 +33,15 @@ func TestBadInputIsOneLineAndNothingStarts(t *testing.T) {
 		{[]string{"run", "--focus", "("}, `focus "(" is no regular expression`},
 		{[]string{"run", "--labels", "a &&"}, `labels "a &&" is no label filter: Unexpected EOF.`},
 		{[]string{"run", "--profile", "slow"}, "choose fast or production"},
-		{[]string{"run", "--system", "dragonfly"}, "system dragonfly: not there yet"},
+		{[]string{"run", "--release", "v2.3.0"}, "the reference system is built in all of its own"},
+		{[]string{"run", "--manager", "a/manager:1"}, `MANAGER "a/manager:1": the reference system has none: use SUPERNODE and PEER`},
+		{[]string{"run", "--scheduler", "a/scheduler:1"}, `SCHEDULER "a/scheduler:1"`},
+		{[]string{"run", "--seed-peer", "a/peer:1"}, `SEEDPEER "a/peer:1"`},
+		{[]string{"run", "--seed", "a/peer:1"}, `seed "a/peer:1" is no whole number`},
+		{[]string{"run", "--system", "dragonfly", "--supernode", "a/b:1"}, `supernode "a/b:1": dragonfly has a manager and a scheduler in its place: use MANAGER and SCHEDULER`},
+		{[]string{"run", "--system", "dragonfly", "--release", "v9.9.9"}, "v9.9.9"},
+		{[]string{"run", "--system", "dragonfly", "--seed", "1.5"}, `seed "1.5" is no whole number`},
+		{[]string{"run", "--system", "dragonfly", "--seed", "a/peer:1", "--seed-peer", "a/peer:2"}, "both name the seed peer's image"},
 		{[]string{"run", "--system", "kraken"}, "choose reference or dragonfly"},
 		{[]string{"run", "--evidence", "some"}, "choose failed or all"},
 		{[]string{"run", "--out", "options_test.go"}, "is not a folder"},
@@ -82,7 +90,7 @@ func TestWithoutAnEngineIsInfra(t *testing.T) {
 }
 
 func TestSeedIsKeptOrMade(t *testing.T) {
-	o, err := words{system: "reference", profile: "fast", evidence: "failed", seed: "-7", repeat: "3"}.parse(t.TempDir())
+	o, err := words{target: target{system: "reference"}, profile: "fast", evidence: "failed", seed: "-7", repeat: "3"}.parse(t.TempDir())
 	if err != nil || o.seedOf(1) != -7 || o.seedOf(3) != -5 {
 		t.Errorf("seeds of rounds 1 and 3 are %d and %d, %v", o.seedOf(1), o.seedOf(3), err)
 	}

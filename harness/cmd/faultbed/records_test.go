@@ -128,6 +128,8 @@ func TestDiscontentedSuiteIsNotGreen(t *testing.T) {
 	}{
 		{"content", nil, history.Pass, report.ExitPass},
 		{"failed after all passed", errors.New("exit status 1"), history.Pass, report.ExitInfra},
+		{"content with a known issue", nil, history.Known, report.ExitPass},
+		{"failed beside a known issue", errors.New("exit status 1"), history.Known, report.ExitInfra},
 		{"failed as a scenario did", errors.New("exit status 1"), history.Fail, report.ExitFail},
 	} {
 		var out bytes.Buffer
@@ -152,10 +154,16 @@ func TestScreenTellsWhatMatters(t *testing.T) {
 	s := newScreen(&out)
 	s.run = "out/x"
 	s.expect([]spec{{name: "short"}, {name: "a longer one"}}, 5)
+	s.ended(history.Scenario{Name: "no mesh", Verdict: history.NotApplicable, Reason: "it has none"})
+	s.ended(history.Scenario{Name: "seeds", Verdict: history.Known, WallMS: 900, Reason: "no fallback; seen: lost"})
 	s.ended(history.Scenario{Name: "short", Verdict: history.Pass, WallMS: 7100, Reason: "not to be said"})
 	s.ended(history.Scenario{Name: "a longer one", Verdict: history.Fail, WallMS: 12340, Reason: "expected 3\nto equal 4", Evidence: "evidence/a"})
-	want := `[ 1/10] PASS   short           7.1 s
-[ 2/10] FAIL   a longer one   12.3 s
+	want := `[ 1/10] N/A    no mesh         0.0 s
+        it has none
+[ 2/10] KNOWN  seeds           0.9 s
+        no fallback; seen: lost
+[ 3/10] PASS   short           7.1 s
+[ 4/10] FAIL   a longer one   12.3 s
         expected 3
         to equal 4
         evidence: out/x/evidence/a

@@ -25,8 +25,9 @@ func newRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run scenarios and judge them",
-		Long: "Run scenarios and judge them.\n\nExit status: 0 all PASS, 1 some FAIL, 2 none failed but some INCONCLUSIVE,\n" +
-			"3 the machine or the harness failed (INFRA), 64 bad usage, 130 interrupted.",
+		Long: "Run scenarios and judge them.\n\nExit status: 0 all PASS, KNOWN or N/A, 1 some FAIL, 2 none failed but some\n" +
+			"INCONCLUSIVE, or all are N/A, 3 the machine or the harness failed (INFRA), 64 bad usage,\n" +
+			"130 interrupted.",
 		Args: noMore,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			i, release := watchInterruption(cmd.Context())
@@ -59,7 +60,7 @@ func (w words) run(i *interruption, s *screen) error {
 		return err
 	}
 	defer func() { _ = engine.Close() }() // idle connections, nothing to lose
-	given, err := givenImages(ctx, engine, o)
+	images, err := o.images(ctx, engine)
 	if err != nil {
 		return err
 	}
@@ -74,11 +75,11 @@ func (w words) run(i *interruption, s *screen) error {
 	o.procs = min(o.procs, len(chosen))
 	r := runner{
 		options: o, suite: compiled, chosen: chosen, screen: s, engine: engine,
-		run: history.Run{Seed: o.seed, System: o.system, Profile: o.profile, Started: started, Host: history.Host{
+		run: history.Run{Seed: o.seed, System: o.system, Release: o.release, Profile: o.profile, Started: started, Host: history.Host{
 			Kernel: info.Kernel, Engine: info.Version, CPUs: info.CPUs, MemoryBytes: info.MemoryBytes,
 		}},
 	}
-	return r.all(i, given)
+	return r.all(i, images)
 }
 
 // ready connects to the engine and refuses a machine that cannot carry a bed.
@@ -105,28 +106,12 @@ func ready(ctx context.Context, s *screen) (*cluster.Engine, cluster.Info, error
 	return engine, info, nil
 }
 
-// givenImages are the user's own, by the name they take over. They have to be on the
-// engine: nothing is ever pulled.
-func givenImages(ctx context.Context, engine *cluster.Engine, o options) (cluster.ImageSet, error) {
-	given := cluster.ImageSet{}
-	for role, ref := range map[string]string{"supernode": o.supernode, "peer": o.peer} {
-		if ref == "" {
-			continue
-		}
-		_, found, err := engine.Image(ctx, ref)
-		if err != nil {
-			return nil, infra(err)
-		}
-		if !found {
-			return nil, usage("%s image %q is not on the engine: build, load or pull it first, or see faultbed images", role, ref)
-		}
-		given[role+"@"+cluster.DefaultRelease] = ref
-	}
-	return given, nil
-}
-
 // choose compiles the suite and picks what the filters want.
 func choose(ctx context.Context, root string, o options, s *screen) (*suite, []spec, error) {
+	issues, err := knownIssues(root)
+	if err != nil {
+		return nil, nil, err
+	}
 	start := time.Now()
 	slow := time.AfterFunc(saySlow, func() { s.say("compiling the suite") })
 	compiled, err := compileSuite(ctx, root)
@@ -141,6 +126,9 @@ func choose(ctx context.Context, root string, o options, s *screen) (*suite, []s
 		err = checkLabels(o.labels, specs)
 	} else {
 		err = infra(err)
+	}
+	if err == nil {
+		err = concern(issues, specs)
 	}
 	chosen := selected(specs)
 	if err == nil && len(chosen) == 0 {

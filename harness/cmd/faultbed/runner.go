@@ -1,13 +1,11 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/faultbed/faultbed/harness/cluster"
 	"github.com/faultbed/faultbed/harness/history"
@@ -26,7 +24,7 @@ type runner struct {
 }
 
 // all builds images, plays every round and closes the run.
-func (r *runner) all(i *interruption, given cluster.ImageSet) error {
+func (r *runner) all(i *interruption, chosen cluster.ImageSet) error {
 	ctx := i.asked
 	var err error
 	if r.run.ID, r.dir, err = newRunFolder(r.options.out, r.run.Started); err != nil {
@@ -35,15 +33,13 @@ func (r *runner) all(i *interruption, given cluster.ImageSet) error {
 	r.screen.run = shortest(r.dir)
 	r.screen.expect(r.chosen, r.options.repeat)
 	r.screen.say("run %s: %d scenarios, %s, %s at once, profile %s, seed %d", r.run.ID, len(r.chosen)*r.options.repeat,
-		r.options.system, strconv.Itoa(r.options.procs), r.options.profile, r.options.seed)
+		r.options.underTest, strconv.Itoa(r.options.procs), r.options.profile, r.options.seed)
 	images, err := r.engine.BuildImages(ctx, func(line string) { r.screen.say("%s", line) })
 	if err != nil {
 		return infra(err)
 	}
-	for name, ref := range given {
-		images[name] = ref
-	}
-	if r.run.Images, err = imagesOf(ctx, r.engine, images, given); err != nil {
+	images = r.options.with(images, chosen)
+	if r.run.Images, err = r.options.describe(ctx, r.engine, images); err != nil {
 		return infra(err)
 	}
 	ginkgo, err := ginkgoCommand(ctx, r.suite.root)
@@ -77,7 +73,8 @@ func (r *runner) settle(one round, i *interruption, left *records, failed error)
 	if failed == nil || report.ExitStatus(left.all) != report.ExitPass {
 		return
 	}
-	// Every scenario passed and yet ginkgo is not content: it is not green.
+	// No scenario is red and yet ginkgo is not content: the run is not green. The suite
+	// itself sees to it that what is KNOWN does not make it discontented.
 	reason := suiteFailure(reports)
 	if reason == "" {
 		reason = fmt.Sprintf("ginkgo ended with %v: see %s", failed, filepath.Join(r.screen.run, "ginkgo.log"))
@@ -98,34 +95,10 @@ func (r *runner) environment(images cluster.ImageSet) ([]string, error) {
 		"FAULTBED_ROOT=" + r.suite.root,
 		"FAULTBED_RUN_DIR=" + r.dir,
 		"FAULTBED_SYSTEM=" + r.options.system,
+		"FAULTBED_RELEASE=" + r.options.release,
 		"FAULTBED_PROFILE=" + r.options.profile,
 		"FAULTBED_EVIDENCE=" + r.options.evidence,
 		"FAULTBED_IMAGES=" + string(set),
 		"FAULTBED_PARENT=" + strconv.Itoa(os.Getpid()),
 	}, nil
-}
-
-// imagesOf is what run.json says of images: the default release goes by its role
-// alone, others as role@release. What release an image given by the user is, nobody
-// but the user knows.
-func imagesOf(ctx context.Context, engine *cluster.Engine, set, given cluster.ImageSet) (map[string]history.Image, error) {
-	images := map[string]history.Image{}
-	for key, ref := range set {
-		digest, found, err := engine.Image(ctx, ref)
-		if err != nil {
-			return nil, err
-		}
-		if !found {
-			return nil, fmt.Errorf("image %s has gone from the engine", ref)
-		}
-		role, release, _ := strings.Cut(key, "@")
-		if release == cluster.DefaultRelease {
-			key = role
-		}
-		if given[role+"@"+release] == ref {
-			release = ""
-		}
-		images[key] = history.Image{Ref: ref, Digest: digest, Release: release}
-	}
-	return images, nil
 }

@@ -70,6 +70,7 @@ func (s *screen) ended(one history.Scenario) {
 // Colours of verdicts, as SGR parameters.
 var colours = map[history.Verdict]string{
 	history.Pass: "32", history.Fail: "31;1", history.Inconclusive: "33", history.Infra: "35",
+	history.Known: "36", history.NotApplicable: "2",
 }
 
 // paint is a verdict, as wide as the common ones and in its colour.

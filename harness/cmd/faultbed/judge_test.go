@@ -1,0 +1,48 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/faultbed/faultbed/harness/history"
+	"github.com/faultbed/faultbed/harness/report"
+)
+
+func TestOldRunIsJudgedByWhatIsKnownNow(t *testing.T) {
+	laid := history.History{Started: time.Unix(1, 0)}
+	red := laid
+	red.Failure = "exit status 1"
+	old := func() history.Run {
+		return history.Run{System: "dragonfly", Release: "v2.2.1", Scenarios: []history.Scenario{
+			{Name: "a seed is lost", Verdict: history.Fail, Reason: red.Failure, History: red},
+			{Name: "a mesh", Verdict: history.NotApplicable, Reason: "no links"},
+			{Name: "all is well", Verdict: history.Pass, History: laid},
+		}}
+	}
+	issue := history.KnownIssue{Scenario: "a seed is lost", Releases: []string{"v2.2.1"}, Seen: "exit", Why: "no fallback", At: "k.yaml:3"}
+	for what, c := range map[string]struct {
+		change func(*history.Run)
+		issues []history.KnownIssue
+		status int
+		said   string
+	}{
+		"nothing is known":        {func(*history.Run) {}, nil, report.ExitFail, "0 of 3 verdicts changed"},
+		"known by now":            {func(*history.Run) {}, []history.KnownIssue{issue}, report.ExitPass, "KNOWN, was FAIL: a seed is lost\n  no fallback; seen: exit status 1\n1 of 3 verdicts changed"},
+		"known in others":         {func(r *history.Run) { r.Release = "v2.3.0" }, []history.KnownIssue{issue}, report.ExitFail, "0 of 3 verdicts changed"},
+		"older than its release":  {func(r *history.Run) { r.Release = "" }, []history.KnownIssue{issue}, report.ExitPass, "1 of 3 verdicts changed"},
+		"known, and well by then": {func(r *history.Run) { r.Scenarios[0].History = laid }, []history.KnownIssue{issue}, report.ExitFail, "0 of 3 verdicts changed"},
+	} {
+		run := old()
+		c.change(&run)
+		var out bytes.Buffer
+		var end exit
+		err := judgeAgain(run, c.issues, &out)
+		errors.As(err, &end)
+		if end.status != c.status || !strings.Contains(out.String(), c.said) {
+			t.Errorf("%s: %v and\n%s\nwant status %d and\n%s", what, err, &out, c.status, c.said)
+		}
+	}
+}
