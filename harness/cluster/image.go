@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -151,12 +152,14 @@ func (b batch) compile(ctx context.Context, root, bin, arch string, progress fun
 	return images, nil
 }
 
-// ModuleRoot finds the root of the project from the working directory upwards.
+// ModuleRoot finds the root of the project from the working directory upwards, or from
+// FAULTBED_ROOT: a compiled suite runs elsewhere.
 func ModuleRoot() (string, error) {
 	start, err := os.Getwd()
 	if err != nil {
 		return "", fmt.Errorf("find the project: %w", err)
 	}
+	start = cmp.Or(os.Getenv("FAULTBED_ROOT"), start)
 	for dir := start; ; dir = filepath.Dir(dir) {
 		data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 		if err == nil && strings.HasPrefix(string(data), module+"\n") {
