@@ -16,10 +16,11 @@ TOOL := go tool -modfile=.tools.mod
 
 # flag VARIABLE,name: the flag with the variable's value as one word, if it is set.
 flag = $(if $($(1)),--$(2) '$(subst ','\'',$($(1)))')
-target = $(call flag,SYSTEM,system) $(call flag,RELEASE,release)
-chosen = $(target) $(call flag,PROFILE,profile) $(call flag,PROCS,procs) $(call flag,SEED,seed) \
-	$(call flag,SUPERNODE,supernode) $(call flag,MANAGER,manager) $(call flag,SCHEDULER,scheduler) \
-	$(call flag,SEEDPEER,seed-peer) $(call flag,PEER,peer) $(call flag,OUT,out) $(call flag,EVIDENCE,evidence)
+release = $(call flag,SYSTEM,system) $(call flag,RELEASE,release)
+images = $(release) $(call flag,SUPERNODE,supernode) $(call flag,MANAGER,manager) \
+	$(call flag,SCHEDULER,scheduler) $(call flag,SEEDPEER,seed-peer) $(call flag,PEER,peer)
+chosen = $(images) $(call flag,PROFILE,profile) $(call flag,PROCS,procs) $(call flag,SEED,seed) \
+	$(call flag,OUT,out) $(call flag,EVIDENCE,evidence)
 filters = $(call flag,LABELS,labels) $(call flag,FOCUS,focus)
 
 # phase name,command: runs it between two lines that say what and how long.
@@ -64,13 +65,13 @@ doctor: faultbed ## what this machine can and cannot inject, with the fix
 	@exec $(FAULTBED) doctor
 
 images: faultbed ## build the images under images/; for SYSTEM=dragonfly also get those of RELEASE
-	@exec $(FAULTBED) images $(target)
+	@exec $(FAULTBED) images $(release)
 
 bench: faultbed ## measure beds, faults and downloads against plain Docker
 	@exec $(FAULTBED) bench $(call flag,OUT,out)
 
 bed: faultbed ## one bed of NODES=5 with SEEDS=2, kept until Ctrl-C
-	@exec $(FAULTBED) bed $(call flag,NODES,nodes) $(call flag,SEEDS,seeds) $(call flag,OUT,out)
+	@exec $(FAULTBED) bed $(images) $(call flag,NODES,nodes) $(call flag,SEEDS,seeds) $(call flag,OUT,out)
 
 clean: faultbed ## remove what killed runs left on the engine; DRY_RUN=1 lists, OLDER_THAN=1h spares
 	@exec $(FAULTBED) clean $(if $(DRY_RUN),--dry-run) $(call flag,OLDER_THAN,older-than)

@@ -4,20 +4,29 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
 
+	"github.com/faultbed/faultbed/fixtures"
 	"github.com/faultbed/faultbed/harness"
 	"github.com/faultbed/faultbed/harness/cluster"
 	"github.com/faultbed/faultbed/harness/history"
 	"github.com/faultbed/faultbed/harness/topology"
 )
 
+// keeping is what bed was asked for, as it was typed.
+type keeping struct {
+	target
+	nodes, seeds, out string
+}
+
 func newBed() *cobra.Command {
-	var nodes, seeds, out string
+	var k keeping
 	cmd := &cobra.Command{
 		Use:   "bed",
 		Short: "Lay one bed and keep it until Ctrl-C",
@@ -27,26 +36,28 @@ func newBed() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			i, release := watchInterruption(cmd.Context())
 			defer release()
-			return keepBed(i, nodes, seeds, out, newScreen(cmd.OutOrStdout()))
+			return k.keep(i, newScreen(cmd.OutOrStdout()))
 		},
 	}
-	cmd.Flags().StringVar(&nodes, "nodes", "5", "seeds and peers together")
-	cmd.Flags().StringVar(&seeds, "seeds", "2", "how many of the nodes are seeds")
-	cmd.Flags().StringVar(&out, "out", "", "`folder` for evidence if the bed fails (default: out in the project)")
+	k.register(cmd.Flags())
+	cmd.Flags().StringVar(&k.nodes, "nodes", "5", "seeds and peers together")
+	cmd.Flags().StringVar(&k.seeds, "seeds", "2", "how many of the nodes are seeds")
+	cmd.Flags().StringVar(&k.out, "out", "", "`folder` for evidence if the bed fails (default: out in the project)")
 	return cmd
 }
 
-// keepBed checks everything, lays the bed, says how to reach it, and puts it away when
-// it is interrupted.
-func keepBed(i *interruption, nodes, seeds, out string, s *screen) error {
+// keep checks everything, lays the bed, says how to reach it, and puts it away when it
+// is interrupted.
+func (k keeping) keep(i *interruption, s *screen) error {
 	root, err := cluster.ModuleRoot()
 	if err != nil {
 		return usage("%w: run faultbed inside one", err)
 	}
-	n, nodesErr := number("nodes", nodes)
-	m, seedsErr := number("seeds", seeds)
-	out, outErr := folder(cmp.Or(out, filepath.Join(root, "out")))
-	if err := errors.Join(nodesErr, seedsErr, outErr); err != nil {
+	under, underErr := k.parse()
+	n, nodesErr := number("nodes", k.nodes)
+	m, seedsErr := number("seeds", k.seeds)
+	out, outErr := folder(cmp.Or(k.out, filepath.Join(root, "out")))
+	if err := errors.Join(underErr, nodesErr, seedsErr, outErr); err != nil {
 		return first(err)
 	}
 	t, err := topology.New(n, m)
@@ -57,10 +68,20 @@ func keepBed(i *interruption, nodes, seeds, out string, s *screen) error {
 	if err != nil {
 		return err
 	}
-	_ = engine.Close() // idle connections, nothing to lose; the session has its own
+	defer func() { _ = engine.Close() }() // idle connections, nothing to lose; the session has its own
+	chosen, err := under.images(i.asked, engine)
+	if err != nil {
+		return err
+	}
+	progress := func(line string) { s.say("%s", line) }
+	built, err := engine.BuildImages(i.asked, progress)
+	if err != nil {
+		return infra(err)
+	}
 	session, _, err := harness.Open(i.asked, harness.Options{
-		RunDir: filepath.Join(out, "bed"), System: "reference", Profile: "fast", Repeat: 1,
-	}, func(line string) { s.say("%s", line) })
+		RunDir: filepath.Join(out, "bed"), System: under.system, Release: under.release, Profile: "fast", Repeat: 1,
+		Images: under.with(built, chosen),
+	}, progress)
 	if err != nil {
 		return infra(err)
 	}
@@ -68,11 +89,14 @@ func keepBed(i *interruption, nodes, seeds, out string, s *screen) error {
 	verdict, reason := harness.Alone("bed", func(tb testing.TB) {
 		bed := harness.Start(i.asked, tb, t)
 		s.say("%d nodes are registered; put away with Ctrl-C", n)
-		for _, node := range t.Nodes {
+		for _, node := range session.System.Furnish(t).Nodes {
 			address, container := bed.Where(node)
-			s.say("  %-14s %-10s %-8s %-15s docker logs %s", node.Name, node.Role, node.Release, address, container)
+			s.say("  %-14s %-10s %-8s %-15s docker logs %s", node.Name, node.Role, session.System.Release(node.Release), address, container)
 		}
-		s.say("  download: docker exec %s-peer-1 /peer dfget http://%s/files/layer-4m -O /file", bed.Name(), bed.Origin().Name)
+		file := fixtures.Layer4M
+		url := fmt.Sprintf("http://%s/files/%s", bed.Origin().Name, file.Name)
+		download := session.System.Download(url, "/file", file.SHA256, bed.Bounds().Download)
+		s.say("  download: docker exec %s-peer-1 %s", bed.Name(), strings.Join(download, " "))
 		<-i.asked.Done()
 	})
 	closing, cancel := context.WithTimeout(context.Background(), harness.BedStop)
