@@ -82,7 +82,8 @@ type schedulerConfig struct {
 		// name server what its address is called, which is not the node's name.
 		Host string `yaml:"host"`
 	} `yaml:"server"`
-	Database struct {
+	Scheduler *scheduling `yaml:"scheduler,omitempty"`
+	Database  struct {
 		Redis redis `yaml:"redis"`
 	} `yaml:"database"`
 	DynConfig *struct {
@@ -99,6 +100,12 @@ type schedulerConfig struct {
 	Host    where   `yaml:"host"`
 	Metrics metrics `yaml:"metrics"`
 	Console bool    `yaml:"console"`
+}
+
+type scheduling struct {
+	RetryBackToSourceLimit int           `yaml:"retryBackToSourceLimit"`
+	RetryLimit             int           `yaml:"retryLimit"`
+	RetryInterval          time.Duration `yaml:"retryInterval"`
 }
 
 type keepAlive struct {
@@ -201,6 +208,9 @@ func scheduler(r release, p profile, n topology.Node, manager, cache string) ([]
 	var c schedulerConfig
 	c.Server.Port = SchedulerPort
 	c.Server.Host = n.Name
+	if p.retryInterval > 0 {
+		c.Scheduler = &scheduling{p.backToSource, p.retryLimit, p.retryInterval}
+	}
 	c.Database.Redis = redis{[]string{fmt.Sprintf("%s:%d", cache, cachePort)}, CachePassword}
 	if p.schedulerRefresh > 0 {
 		c.DynConfig = &struct {

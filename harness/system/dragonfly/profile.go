@@ -16,6 +16,10 @@ type profile struct {
 	schedulerRefresh, daemonRefresh time.Duration
 	// keepAlive is the pace of the streams by which a manager knows what is active.
 	keepAlive time.Duration
+	// retryInterval is a scheduler's pace of looking for parents, backToSource after
+	// how many looks it orders a peer to the origin, and retryLimit when it gives up.
+	retryInterval            time.Duration
+	backToSource, retryLimit int
 	// announce is how often a daemon announces its host.
 	announce time.Duration
 	// schedule bounds the wait for a scheduler: a register call, and then the first
@@ -36,13 +40,17 @@ var fast = profile{
 	// A TTL below one second is rounded up by the manager's Redis client.
 	redisTTL: time.Second,
 	localTTL: 100 * time.Millisecond,
-	// Half a second for a stream's beat, one second for what asks a server.
+	// A node is active only after the first beat.
+	keepAlive:        100 * time.Millisecond,
 	schedulerRefresh: time.Second,
 	daemonRefresh:    time.Second,
-	keepAlive:        500 * time.Millisecond,
 	announce:         time.Second,
-	schedule:         10 * time.Second,
-	dial:             3 * time.Second,
+	// As long together as the 4 times 500 ms of the defaults: a seed needs that to begin.
+	retryInterval: 100 * time.Millisecond,
+	backToSource:  20,
+	retryLimit:    25,
+	schedule:      10 * time.Second,
+	dial:          3 * time.Second,
 	// A piece has 4 MiB: 10 s are 400 KiB/s.
 	piece:    10 * time.Second,
 	watchdog: 10 * time.Second,
