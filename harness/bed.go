@@ -70,6 +70,7 @@ type node struct {
 	address   netip.Addr
 	after     []topology.Role // whose nodes must listen before its gate opens
 	container *cluster.Node   // nil until started
+	past      []byte          // the log of what it was before it was replaced
 }
 
 // Hosts on a bed's network: the engine's gateway has the first address.
@@ -173,7 +174,7 @@ func (b *Bed) spec(n topology.Node, c system.Container) cluster.Spec {
 	const readable, executable = 0o644, 0o755
 	s := cluster.Spec{
 		Name: b.name + "-" + n.Name, Host: n.Name, Image: c.Image, Entrypoint: c.Entrypoint, Cmd: c.Cmd, Env: c.Env,
-		Labels: b.labels(n.Name, string(n.Role)),
+		Labels: b.labels(n.Name, string(n.Role)), Descriptors: n.Descriptors,
 	}
 	for _, path := range slices.Sorted(maps.Keys(c.Files)) {
 		s.Files = append(s.Files, cluster.File{Path: path, Content: c.Files[path], Mode: readable})

@@ -97,7 +97,7 @@ func (b *Bed) Known(peer topology.Node) func(context.Context) ([]string, error) 
 // the wall clock of the engine's machine.
 func (b *Bed) Diagnoses(n topology.Node) func(context.Context) ([]system.Diagnosis, error) {
 	return func(ctx context.Context) ([]system.Diagnosis, error) {
-		log, err := b.session.Engine.Logs(ctx, b.Container(n.Name))
+		log, err := patient{b}.Log(ctx, n.Name)
 		if err != nil {
 			return nil, err
 		}

@@ -199,7 +199,8 @@ func (p patient) Nodes() []string {
 }
 
 func (p patient) Log(ctx context.Context, node string) ([]byte, error) {
-	return p.session.Engine.Logs(ctx, p.Container(node))
+	log, err := p.session.Engine.Logs(ctx, p.Container(node))
+	return append(slices.Clone(p.nodes[node].past), log...), err
 }
 
 func (p patient) Inspect(ctx context.Context, node string) ([]byte, error) {

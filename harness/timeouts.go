@@ -12,6 +12,8 @@ const (
 	BedStart = 90 * time.Second
 	// BedStop bounds healing, evidence and removal at the end of a scenario.
 	BedStop = 90 * time.Second
+	// StopGrace is what a node that is replaced gets to leave, before it is killed.
+	StopGrace = 10 * time.Second
 	// Spec bounds a whole scenario: of the real Dragonfly, whose timers take minutes.
 	Spec = 10 * time.Minute
 	// Observation bounds one look at a node or a ledger.

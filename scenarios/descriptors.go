@@ -83,4 +83,25 @@ var _ = Describe("File descriptors", descriptors, func() {
 		restart.Heal(ctx)
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ConsistOf(everybody))
 	}, SpecTimeout(harness.Spec))
+
+	It("too few from the start on a peer: it says so, others go on, more of them cure it", func(ctx SpecContext) {
+		const tooFew = 14 // standard streams, the poller and the listeners take about as many
+		bed := harness.Lay(ctx, GinkgoTB(), topology.Small().Descriptors(tooFew, "peer-1"))
+		sick, well := bed.Peers()[0], bed.Peers()[1]
+
+		By("starting")
+		bed.Open(ctx)
+		bed.AwaitReady(ctx, sick)
+		Eventually(ctx, bed.Diagnoses(sick)).WithTimeout(bed.Bounds().Notice).
+			Should(ContainElement(HaveField("Cause", tooMany)))
+
+		By("downloading on another")
+		Expect(bed.Download(ctx, well, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
+
+		By("starting it again with as many as others have")
+		sick.Descriptors = 0
+		bed.Replace(ctx, sick)
+		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(sick.Name))
+		Eventually(ctx, fresh(bed, sick)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
+	}, SpecTimeout(harness.Spec))
 })

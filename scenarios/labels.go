@@ -14,6 +14,7 @@ var (
 	descriptors  = Label("family:descriptors")
 	retry        = Label("family:retry")
 	control      = Label("family:control")
+	proxy        = Label("family:proxy")
 	steering     = Label("family:steering")
 	canary       = Label("family:canary")
 )

@@ -58,4 +58,28 @@ var _ = Describe("Version skew", versions, func() {
 		Entry("new peer, old supernode", smoke, topology.Small().Released(topology.NextMajor, "peer-1"), "peer-1", []string{"seed-1", "seed-2", "peer-2", "peer-3"}, SpecTimeout(harness.Spec)),
 		Entry("old peer, new supernode", topology.Small().Released(topology.NextMajor).Released(topology.Stable, "peer-3"), "peer-3", []string{"seed-1", "seed-2", "peer-1", "peer-2"}, SpecTimeout(harness.Spec)),
 	)
+
+	It("of a rolling upgrade in the middle of downloads interrupts none", needs("previous"), func(ctx SpecContext) {
+		const originRate = 2 << 20 // bytes/s: 16 MiB take 8 s
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small().Released(topology.Previous).Released(topology.Stable, "supernode-1").OriginLimited(originRate))
+		file, downloading, upgraded := fixtures.Layer16M, bed.Peers()[0], bed.Peers()[1:]
+
+		By("getting well into a download")
+		download := bed.Download(ctx, downloading, file)
+		Eventually(ctx, download.Progress).WithTimeout(bed.Bounds().Download).Should(BeNumerically(">", 0.2))
+
+		By("upgrading the other peers, one after the other")
+		for _, peer := range upgraded {
+			peer.Release = topology.Stable
+			bed.Replace(ctx, peer)
+		}
+		bed.UnderWay(download)
+		Expect(download.Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+
+		By("finding everybody there, and sharing")
+		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ConsistOf(topology.Names(append(bed.Seeds(), bed.Peers()...))))
+		for _, peer := range upgraded {
+			Eventually(ctx, fresh(bed, peer)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
+		}
+	}, SpecTimeout(harness.Spec))
 })

@@ -30,7 +30,9 @@ type Spec struct {
 	Network    Network
 	Address    netip.Addr
 	Files      []File
-	Publish    []string // ports published on 127.0.0.1, "8474/tcp"
+	// Descriptors is RLIMIT_NOFILE, hard and soft; 0 is the engine's own.
+	Descriptors int
+	Publish     []string // ports published on 127.0.0.1, "8474/tcp"
 	// HostPID, Caps and Socket are faultd's; nodes have none of them.
 	HostPID bool
 	Caps    []string // all others are dropped when given
@@ -102,6 +104,9 @@ func (e *Engine) Run(ctx context.Context, s Spec) (*Node, error) {
 func (s Spec) host(h *container.HostConfig) {
 	if s.HostPID {
 		h.PidMode = "host"
+	}
+	if n := int64(s.Descriptors); n > 0 {
+		h.Ulimits = append(h.Ulimits, &container.Ulimit{Name: "nofile", Soft: n, Hard: n})
 	}
 	if s.Caps != nil {
 		h.CapDrop, h.CapAdd = []string{"ALL"}, s.Caps
@@ -179,6 +184,20 @@ func (e *Engine) Ended(ctx context.Context, id string) (status int, err error) {
 		return 0, fmt.Errorf("container %.12s has not ended", id)
 	}
 	return found.Container.State.ExitCode, nil
+}
+
+// Stop asks the first process of a container of network n to end, with SIGTERM, and
+// kills it after grace.
+func (e *Engine) Stop(ctx context.Context, n Network, id string, grace time.Duration) error {
+	seconds := int(grace.Seconds())
+	err := n.leave(func() error {
+		_, err := e.client.ContainerStop(ctx, id, client.ContainerStopOptions{Timeout: &seconds})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("stop container %.12s: %w", id, err)
+	}
+	return nil
 }
 
 // Kill sends SIGKILL to the first process of a container of network n and waits until

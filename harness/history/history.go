@@ -183,8 +183,8 @@ type Download struct {
 	Claimed   From   `json:"claimed"` // as the client itself reports
 	// Witness is what the system's own metrics say that the client fetched from where
 	// meanwhile; what they do not tell apart is 0. Null where they cannot be had.
-	Witness *From `json:"witness,omitempty"`
-	Error     string `json:"error,omitempty"`
+	Witness *From  `json:"witness,omitempty"`
+	Error   string `json:"error,omitempty"`
 }
 
 // From says where the bytes of a download came from.

@@ -44,6 +44,9 @@ type Node struct {
 	Release  string
 	IDC      string
 	Location string
+	// Descriptors is how many file descriptors its processes may have, hard and soft; 0 is
+	// what the engine gives.
+	Descriptors int
 }
 
 // Topology is a deployment to be. The zero value is not valid; start from Of or Small.
@@ -103,6 +106,12 @@ func (t Topology) Released(release string, names ...string) Topology {
 // Located returns t with those nodes, or all when none is named, in that idc.
 func (t Topology) Located(idc string, names ...string) Topology {
 	return t.edit(names, func(n *Node) { n.IDC, n.Location = idc, "earth|"+idc })
+}
+
+// Descriptors returns t with those nodes, or all when none is named, started with no more
+// than n file descriptors for each process.
+func (t Topology) Descriptors(n int, names ...string) Topology {
+	return t.edit(names, func(node *Node) { node.Descriptors = n })
 }
 
 // SeededBy returns t with the supernodes told these seed addresses, primary first.

@@ -1,0 +1,56 @@
+package scenarios
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/faultbed/faultbed/fixtures"
+	"github.com/faultbed/faultbed/harness"
+	"github.com/faultbed/faultbed/harness/fault"
+	"github.com/faultbed/faultbed/harness/judge"
+	"github.com/faultbed/faultbed/harness/topology"
+)
+
+const proxyPort = 65001
+
+// A peer's proxy is the other way into the swarm: whoever asks it for a file gets it from
+// seeds and peers, and is not let down when they are away.
+var _ = Describe("The proxy of a peer", proxy, needs("proxy"), func() {
+	It("takes files from the swarm, for itself and for another node", func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		peer, client, file := bed.Peers()[0], bed.Peers()[1], fixtures.Layer4M
+
+		By("asking from its own node")
+		Expect(bed.DownloadVia(ctx, peer, peer, proxyPort, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+
+		By("asking from another node for what nobody has")
+		Expect(bed.DownloadVia(ctx, client, peer, proxyPort, fixtures.Fresh(1)).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Fresh(1)), judge.ComeFromSwarm()))
+	}, SpecTimeout(harness.Spec))
+
+	DescribeTable("behind a closed port is away, and there again when it is opened", func(ctx SpecContext, how fault.How) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		peer, client, file := bed.Peers()[0], bed.Peers()[1], fixtures.Layer1M
+
+		By("closing the port")
+		block := bed.Inject(ctx, fault.BlockPort{Links: fault.Into(peer).Port(proxyPort), How: how})
+		Expect(bed.DownloadVia(ctx, client, peer, proxyPort, file).Wait(ctx)).NotTo(judge.BeIntact(file))
+
+		By("opening it")
+		block.Heal(ctx)
+		Expect(bed.DownloadVia(ctx, client, peer, proxyPort, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+	},
+		Entry("dropped", fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("refused", fault.Refused, SpecTimeout(harness.Spec)),
+	)
+
+	It("goes to the origin when all seeds are away", func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		peer, file := bed.Peers()[0], fixtures.Layer4M
+
+		By("taking the seeds away")
+		bed.Inject(ctx, fault.Unreachable{Nodes: bed.Seeds(), How: fault.Dropped})
+
+		By("asking the proxy")
+		Expect(bed.DownloadVia(ctx, peer, peer, proxyPort, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromOrigin()))
+	}, SpecTimeout(harness.Spec))
+})
