@@ -18,7 +18,7 @@ import (
 const bootstrapper = "mmdebstrap"
 
 // bootstrapStops is how long the bootstrapper may take to tidy up once it is told to stop.
-const bootstrapStops = 10 * time.Second
+const bootstrapStops = 5 * time.Second
 
 // errNoBootstrapper is one line that says what to do.
 var errNoBootstrapper = errors.New(bootstrapper + " is not installed: sudo apt-get install " + bootstrapper +
@@ -74,9 +74,10 @@ func bootstrap(ctx context.Context, dir, tree, arch string, progress func(string
 	start := time.Now()
 	progress("unpacking MariaDB and Redis out of Debian's packages")
 	var said bytes.Buffer
-	cmd := exec.CommandContext(ctx, bootstrapper, bootstrapArgs(string(packages), filepath.Join(dir, "paths"), arch, os.Geteuid())...)
+	cmd := exec.CommandContext(ctx, bootstrapper, bootstrapArgs(string(packages), filepath.Join(dir, "paths"), arch)...)
 	cmd.Stdout, cmd.Stderr = out, &said
-	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
+	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true} // it waits for its children, so they are told too
+	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGTERM) }
 	cmd.WaitDelay = bootstrapStops
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
@@ -89,15 +90,12 @@ func bootstrap(ctx context.Context, dir, tree, arch string, progress func(string
 }
 
 // bootstrapArgs unpack packages and what they need, run nothing of theirs, and write the
-// tree as a tar to standard output. Nothing is run, so it takes neither root nor user
-// namespaces; the mode that says so is not for root.
-func bootstrapArgs(packages, paths, arch string, user int) []string {
-	mode := "auto"
-	if user != 0 {
-		mode = "chrootless"
-	}
+// tree as a tar to standard output. Where nothing is run no root is needed, and nothing
+// is mounted that a stopped run could leave behind: hence the mode, for root too, whom
+// newer releases warn of it.
+func bootstrapArgs(packages, paths, arch string) []string {
 	return []string{
-		"--mode=" + mode, "--variant=extract", "--architectures=" + arch,
+		"--mode=chrootless", "--skip=check/chrootless", "--variant=extract", "--architectures=" + arch,
 		"--include=" + strings.Join(strings.Fields(packages), ","), "--dpkgopt=" + paths,
 		"--aptopt=Acquire::http::Timeout \"20\"", // without a network apt tries for minutes
 		"--skip=output/dev", "--format=tar", debian, "-",

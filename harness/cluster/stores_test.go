@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // shelf is an engine with some images, and a registry with others.
@@ -213,10 +214,43 @@ func TestBootstrapSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestBootstrapNeedsNoRoot(t *testing.T) {
-	for user, want := range map[int]string{0: "--mode=auto", 1000: "--mode=chrootless"} {
-		if args := bootstrapArgs("dash", "paths", "amd64", user); !slices.Contains(args, want) {
-			t.Errorf("user %d: called with %v, want %s", user, args, want)
+// A bootstrapper that is stopped waits for its children: they have to be told too, and it
+// has to be given the time to tidy up.
+func TestStoppedBootstrapLeavesNothing(t *testing.T) {
+	dir, tree := filepath.Join(storesProject(t), "images/stores"), filepath.Join(t.TempDir(), "root.tar")
+	left := filepath.Join(t.TempDir(), "half")
+	script := "trap 'rm " + left + "; exit 1' TERM\n/bin/sh -c 'echo > " + left + "; exec sleep 60'\n"
+	path := os.Getenv("PATH")
+	onlyProgram(t, "PATH="+path+"\n"+script)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- bootstrap(ctx, dir, tree, "amd64", func(string) {}) }()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !exists(left) {
+		select {
+		case err := <-ended:
+			t.Fatalf("ended too early: %v", err)
+		case <-tick.C:
 		}
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("a bootstrap that was stopped ends in %v", err)
+	}
+	if exists(left) {
+		t.Error("what it had begun is left behind")
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func TestBootstrapMountsNothing(t *testing.T) {
+	if args := bootstrapArgs("dash", "paths", "amd64"); !slices.Contains(args, "--mode=chrootless") {
+		t.Errorf("called with %v", args)
 	}
 }

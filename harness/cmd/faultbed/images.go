@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/faultbed/faultbed/harness/cluster"
+	"github.com/faultbed/faultbed/harness/report"
 	"github.com/faultbed/faultbed/harness/system/dragonfly"
 )
 
@@ -28,33 +31,42 @@ func newImages() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			engine, err := cluster.Connect(cmd.Context())
-			if err != nil {
-				return infra(err)
+			i, listening := watchInterruption(cmd.Context())
+			defer listening()
+			err = obtainImages(i.asked, system, wanted, newScreen(cmd.ErrOrStderr()), cmd.OutOrStdout())
+			if err != nil && i.happened() {
+				return exit{report.ExitInterrupted, errInterrupted}
 			}
-			defer func() { _ = engine.Close() }() // idle connections, nothing to lose
-			said := newScreen(cmd.ErrOrStderr())
-			progress := func(line string) { said.say("%s", line) }
-			out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-			defer func() { _ = out.Flush() }() // shows what there is; the error is what counts
-			if system == "dragonfly" {
-				if err := obtainDragonfly(cmd.Context(), engine, wanted, progress, out); err != nil {
-					return err
-				}
-			}
-			set, err := engine.BuildImages(cmd.Context(), progress)
-			if err != nil {
-				return infra(err)
-			}
-			for _, key := range slices.Sorted(maps.Keys(set)) {
-				fmt.Fprintf(out, "%s\t%s\n", key, set[key])
-			}
-			return out.Flush()
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&system, "system", "reference", "whose images: reference or dragonfly")
 	cmd.Flags().StringVar(&release, "release", "", "release of Dragonfly (default: "+dragonfly.Stable+")")
 	return cmd
+}
+
+// obtainImages builds and pulls, and lists on to what there is in the end.
+func obtainImages(ctx context.Context, system string, wanted []string, said *screen, to io.Writer) error {
+	engine, err := cluster.Connect(ctx)
+	if err != nil {
+		return infra(err)
+	}
+	defer func() { _ = engine.Close() }() // idle connections, nothing to lose
+	progress := func(line string) { said.say("%s", line) }
+	out := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	if system == "dragonfly" {
+		if err := obtainDragonfly(ctx, engine, wanted, progress, out); err != nil {
+			return errors.Join(err, out.Flush())
+		}
+	}
+	set, err := engine.BuildImages(ctx, progress)
+	if err != nil {
+		return errors.Join(infra(err), out.Flush())
+	}
+	for _, key := range slices.Sorted(maps.Keys(set)) {
+		fmt.Fprintf(out, "%s\t%s\n", key, set[key])
+	}
+	return out.Flush()
 }
 
 // wantedImages are the official images that a system needs at a release.
@@ -90,7 +102,7 @@ const (
 
 // obtainDragonfly prints how it stands with the wanted images of a release, and with the
 // stores once all of those are there.
-func obtainDragonfly(ctx context.Context, engine *cluster.Engine, wanted []string, progress func(string), out *tabwriter.Writer) error {
+func obtainDragonfly(ctx context.Context, engine *cluster.Engine, wanted []string, progress func(string), out io.Writer) error {
 	standing, err := obtain(ctx, engine, wanted, progress)
 	if err != nil {
 		return infra(err)
@@ -103,9 +115,6 @@ func obtainDragonfly(ctx context.Context, engine *cluster.Engine, wanted []strin
 		}
 	}
 	if len(missing) > 0 {
-		if err := out.Flush(); err != nil {
-			return err
-		}
 		return missingDragonfly(missing)
 	}
 	database, cache, err := engine.Stores(ctx, progress)
