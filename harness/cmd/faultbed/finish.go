@@ -22,6 +22,9 @@ func (r *runner) close(i *interruption) error {
 	r.screen.say("")
 	r.screen.say("%d scenarios in %.1f s: %s", len(r.run.Scenarios), float64(r.run.WallMS)/1000, filepath.Join(r.screen.run, "run.json"))
 	r.screen.say("again: %s", again)
+	if all := len(r.run.Scenarios); all > 0 && report.Count(r.run.Scenarios)[history.NotApplicable] == all {
+		r.screen.say("nothing is proven: none of these applies to %s", r.options.underTest)
+	}
 	switch status := report.ExitStatus(r.run.Scenarios); {
 	case err != nil:
 		return infra(err)

@@ -107,8 +107,10 @@ func TestMissingImagesAreOneLineThatSaysHowToGetThem(t *testing.T) {
 		not    string
 	}{
 		"all of a release": {
-			target{system: "dragonfly"}, stocked(),
-			[]string{daemon + ", " + manager + ", " + scheduler, "docker pull " + daemon, "make docker-build", "make images SYSTEM=dragonfly RELEASE=v2.2.1"}, "",
+			target{system: "dragonfly"},
+			stocked(),
+			[]string{daemon + ", " + manager + ", " + scheduler, "docker pull " + daemon, "make docker-build", "make images SYSTEM=dragonfly RELEASE=v2.2.1"},
+			"",
 		},
 		"all of another": {target{system: "dragonfly", release: "2.3.0"}, stocked(), []string{next, "RELEASE=v2.3.0"}, "v2.2.1"},
 		"one":            {target{system: "dragonfly"}, stocked(daemon, manager), []string{"images " + scheduler + " are not"}, daemon},
