@@ -20,6 +20,7 @@ type System struct {
 	version string            // of stable
 	profile profile
 	stores  Stores
+	watches watches
 }
 
 // Store is how a database or a cache is run.
@@ -49,7 +50,7 @@ func New(images map[string]string, release, profile string, stores Stores) (*Sys
 	if err != nil {
 		return nil, err
 	}
-	return &System{maps.Clone(images), version, timers, stores}, nil
+	return &System{images: maps.Clone(images), version: version, profile: timers, stores: stores}, nil
 }
 
 // Name implements system.System.
