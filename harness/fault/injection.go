@@ -316,9 +316,13 @@ func (i *Injection) confirmGone(ctx context.Context) error {
 	defer cancel()
 	beat := time.NewTicker(again)
 	defer beat.Stop()
+	var still error // of the last look that came to its end
 	for {
-		still, err := i.examineGone(ctx)
-		if err == nil && still == nil {
+		seen, err := i.examineGone(ctx)
+		if err == nil {
+			still = seen
+		}
+		if err == nil && seen == nil {
 			i.mu.Lock()
 			i.record.Receipt.Gone = true
 			i.mu.Unlock()
