@@ -34,7 +34,7 @@ var _ = Describe("The control plane", control, func() {
 	)
 
 	DescribeTable("of two supernodes may lose the one that owns a task under way", needs("owner"), func(ctx SpecContext, how fault.How) {
-		const originRate = 3 << 20 // bytes/s: 16 MiB take about 5 s
+		const originRate = 2 << 20 // bytes/s: 16 MiB take 8 s
 		bed := harness.Start(ctx, GinkgoTB(), topology.Of(2, 2, 3).OriginLimited(originRate))
 		peer, file := bed.Peers()[0], fixtures.Layer16M
 

@@ -62,7 +62,7 @@ var _ = Describe("Retry", retry, func() {
 		By("bringing it back")
 		outage.Heal(ctx)
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ConsistOf(everybody))
-		Expect(bed.Download(ctx, bed.Peers()[0], fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
+		Eventually(ctx, fresh(bed, bed.Peers()[0])).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 	},
 		Entry("killed and restarted", smoke, fault.Killed, SpecTimeout(harness.Spec)),
 		Entry("paused", fault.Paused, SpecTimeout(harness.Spec)),

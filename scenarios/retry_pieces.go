@@ -54,7 +54,7 @@ var _ = Describe("Retry", retry, func() {
 
 	// Seen red: with peers that go to the origin as soon as the supernode is lost, it serves the rest.
 	It("does not let a lost supernode stop a download under way", func(ctx SpecContext) {
-		const originRate = 3 << 20 // bytes/s: 16 MiB take about 5 s
+		const originRate = 2 << 20 // bytes/s: 16 MiB take 8 s
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
 		file := fixtures.Layer16M
 
