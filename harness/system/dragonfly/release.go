@@ -22,15 +22,17 @@ type release struct {
 	listHosts bool
 	// backSource: its daemon counts the bytes that it fetched from the origin.
 	backSource bool
+	// patterns are the lines of its logs that tell of failed connections.
+	patterns []pattern
 }
 
 // releases are the ones that were measured, oldest first. A release between two of them
 // is taken to be like the older one.
 var releases = []release{
-	{version: "v2.1.0"},
-	{version: "v2.1.67", taskDownloadTimeout: true, listHosts: true, backSource: true},
-	{version: "v2.2.1", taskDownloadTimeout: true, listHosts: true, backSource: true},
-	{version: "v2.3.0", taskDownloadTimeout: true, listHosts: true, backSource: true},
+	{version: "v2.1.0", patterns: with(byHostName)},
+	{version: "v2.1.67", taskDownloadTimeout: true, listHosts: true, backSource: true, patterns: with(byHostName)},
+	{version: "v2.2.1", taskDownloadTimeout: true, listHosts: true, backSource: true, patterns: with(byHostName)},
+	{version: "v2.3.0", taskDownloadTimeout: true, listHosts: true, backSource: true, patterns: with(byAddress)},
 }
 
 // known are the versions of releases, as an error lists them.
