@@ -71,6 +71,7 @@ type node struct {
 	after     []topology.Role // whose nodes must listen before its gate opens
 	container *cluster.Node   // nil until started
 	past      []byte          // the log of what it was before it was replaced
+	files     map[string][]byte
 }
 
 // Hosts on a bed's network: the engine's gateway has the first address.
@@ -134,13 +135,13 @@ func Lay(ctx context.Context, tb testing.TB, t topology.Topology) *Bed {
 
 func (b *Bed) lay(ctx context.Context) error {
 	specs := make([]cluster.Spec, len(b.topo.Nodes))
-	after := map[string][]topology.Role{}
+	given := make([]system.Container, len(b.topo.Nodes))
 	for i, n := range b.topo.Nodes {
 		c, err := b.session.System.Container(b.topo, n)
 		if err != nil {
 			return err
 		}
-		specs[i], after[n.Name] = b.spec(n, c), c.After
+		specs[i], given[i] = b.spec(n, c), c
 	}
 	network, err := b.session.Engine.StartNetwork(ctx, b.name, b.labels("", "network"))
 	if err != nil {
@@ -148,7 +149,7 @@ func (b *Bed) lay(ctx context.Context) error {
 	}
 	b.network = network
 	for i, n := range b.topo.Nodes {
-		b.nodes[n.Name] = &node{spec: n, address: network.Address(firstHost + i), after: after[n.Name]}
+		b.nodes[n.Name] = &node{spec: n, address: network.Address(firstHost + i), after: given[i].After, files: given[i].Files}
 		specs[i].Network, specs[i].Address = network, network.Address(firstHost+i)
 	}
 	b.drawLinks()
@@ -413,8 +414,8 @@ func (b *Bed) Seeds() []topology.Node { return b.topo.Of(topology.Seed) }
 // Peers are the bed's normal peers.
 func (b *Bed) Peers() []topology.Node { return b.topo.Of(topology.Peer) }
 
-// SeedAtWork is the seed that has served most since the bed was ready, and Owner the
-// supernode that a peer has exchanged most bytes with: which they are, a system decides.
+// SeedAtWork is the seed that has served most since the bed was ready: which one that
+// is, a system decides.
 func (b *Bed) SeedAtWork(ctx context.Context) topology.Node {
 	b.tb.Helper()
 	return b.most(ctx, b.Seeds(), func(l history.LinkBytes) int64 {
@@ -425,7 +426,7 @@ func (b *Bed) SeedAtWork(ctx context.Context) topology.Node {
 	})
 }
 
-// Owner: see SeedAtWork.
+// Owner is the supernode that a peer has sent most to: see SeedAtWork.
 func (b *Bed) Owner(ctx context.Context, peer topology.Node) topology.Node {
 	b.tb.Helper()
 	return b.most(ctx, b.Supernodes(), func(l history.LinkBytes) int64 {
@@ -450,8 +451,8 @@ func (b *Bed) most(ctx context.Context, nodes []topology.Node, count func(histor
 	return slices.MaxFunc(nodes, func(x, y topology.Node) int { return cmp.Compare(sums[x.Name], sums[y.Name]) })
 }
 
-// Managers are the nodes that a system's supernodes depend on; none for some.
-func (b *Bed) Managers() []topology.Node { return b.topo.Of(topology.Manager) }
+// Of are the bed's nodes of these roles: a system has some that scenarios do not name.
+func (b *Bed) Of(roles ...topology.Role) []topology.Node { return b.topo.Of(roles...) }
 
 // Origin is where the files come from.
 func (b *Bed) Origin() topology.Node { return b.topo.Of(topology.Origin)[0] }

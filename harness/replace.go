@@ -51,7 +51,7 @@ func (b *Bed) replace(ctx context.Context, n topology.Node) error {
 	if started != nil { // also one that failed has to be removed in the end
 		b.mu.Lock()
 		b.topo = t
-		b.nodes[n.Name] = &node{spec: n, address: old.address, after: c.After, container: started, past: append(old.past, log...)}
+		b.nodes[n.Name] = &node{spec: n, address: old.address, after: c.After, container: started, past: append(old.past, log...), files: c.Files}
 		b.mu.Unlock()
 	}
 	if err != nil {

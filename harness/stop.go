@@ -211,6 +211,8 @@ func (p patient) Facts(ctx context.Context, node string) (any, error) {
 	return p.session.Agent.Facts(ctx, p.Container(node))
 }
 
+func (p patient) Files(node string) map[string][]byte { return p.nodes[node].files }
+
 func (p patient) Proxies(ctx context.Context) ([]byte, error) {
 	if p.streams == nil {
 		return nil, errors.New("the bed has no proxy")

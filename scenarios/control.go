@@ -14,12 +14,12 @@ import (
 // Whoever leads the swarm may go away: what is under way ends well, and what comes
 // after it does too.
 var _ = Describe("The control plane", control, func() {
-	DescribeTable("may lose its manager", needs("manager"), func(ctx SpecContext, how fault.How) {
+	DescribeTable("may lose what stands behind it:", needs("manager"), func(ctx SpecContext, role topology.Role, how fault.How) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
 
-		By("taking the manager away")
-		outage := bed.Inject(ctx, fault.Unreachable{Nodes: bed.Managers(), How: how})
+		By("taking it away")
+		outage := bed.Inject(ctx, fault.Unreachable{Nodes: bed.Of(role), How: how})
 
 		By("downloading all the same")
 		Expect(bed.Download(ctx, peer, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
@@ -28,9 +28,11 @@ var _ = Describe("The control plane", control, func() {
 		outage.Heal(ctx)
 		Eventually(ctx, fresh(bed, peer)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 	},
-		Entry("killed", fault.Killed, SpecTimeout(harness.Spec)),
-		Entry("paused", fault.Paused, SpecTimeout(harness.Spec)),
-		Entry("dropped", fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("the manager, killed", topology.Manager, fault.Killed, SpecTimeout(harness.Spec)),
+		Entry("the manager, paused", topology.Manager, fault.Paused, SpecTimeout(harness.Spec)),
+		Entry("the manager, dropped", topology.Manager, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("the database, killed", topology.Database, fault.Killed, SpecTimeout(harness.Spec)),
+		Entry("the cache, killed", topology.Cache, fault.Killed, SpecTimeout(harness.Spec)),
 	)
 
 	DescribeTable("of two supernodes may lose the one that owns a task under way", needs("owner"), func(ctx SpecContext, how fault.How) {

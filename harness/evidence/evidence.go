@@ -27,6 +27,8 @@ type Patient interface {
 	Log(ctx context.Context, node string) ([]byte, error)
 	Inspect(ctx context.Context, node string) ([]byte, error)
 	Facts(ctx context.Context, node string) (any, error)
+	// Files are what a node was given before its start, by path: its configuration.
+	Files(node string) map[string][]byte
 	Proxies(ctx context.Context) ([]byte, error)
 }
 
@@ -52,6 +54,9 @@ func Keep(ctx context.Context, dir string, p Patient) error {
 	for _, node := range p.Nodes() {
 		log, err := p.Log(ctx, node)
 		errs = append(errs, keep(node+".log", log, err))
+		for path, content := range p.Files(node) {
+			errs = append(errs, keep(node+"."+filepath.Base(path), content, nil))
+		}
 		inspect, err := p.Inspect(ctx, node)
 		errs = append(errs, keep(node+".inspect.json", inspect, err))
 		if facts, err := p.Facts(ctx, node); err == nil { // a dead node has none
