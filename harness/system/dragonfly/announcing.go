@@ -17,10 +17,6 @@ import (
 // Each daemon announces at a steady pace, so that a pace of announcements is a number of
 // daemons: how many, and of which releases, but not which ones and not which are seeds.
 
-// announcePace is a daemon's own: client/config/constants.go:89 at v2.2.1,
-// DefaultAnnouncerSchedulerInterval in all releases.
-const announcePace = 30 * time.Second
-
 // watchedPaces is how many paces are watched: each daemon may be one announcement off, so
 // that up to four of a release are counted right.
 const watchedPaces = 10
@@ -52,11 +48,7 @@ func (s *System) announcing(ctx context.Context, in system.Inside, supernode top
 			}
 		}
 	}
-	pace := announcePace
-	if s.profile.announce > 0 {
-		pace = s.profile.announce
-	}
-	return s.watches.members(supernode.Name, now, pace)
+	return s.watches.members(supernode.Name, now, s.profile.over(defaults).announce)
 }
 
 // members adds what was seen now and counts with what was seen watchedPaces ago.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/mod/semver"
 
@@ -24,15 +25,21 @@ type release struct {
 	backSource bool
 	// patterns are the lines of its logs that tell of failed connections.
 	patterns []pattern
+	// defaults are its own timers.
+	defaults profile
 }
 
 // releases are the ones that were measured, oldest first. A release between two of them
 // is taken to be like the older one.
 var releases = []release{
-	{version: "v2.1.0", patterns: with(byHostName)},
-	{version: "v2.1.67", taskDownloadTimeout: true, listHosts: true, backSource: true, patterns: with(byHostName)},
-	{version: "v2.2.1", taskDownloadTimeout: true, listHosts: true, backSource: true, patterns: with(byHostName)},
-	{version: "v2.3.0", taskDownloadTimeout: true, listHosts: true, backSource: true, patterns: with(byAddress)},
+	{
+		version: "v2.1.0", patterns: with(byHostName),
+		// scheduler/config/constants.go:70, :76. Its watchdog is off, which only helps.
+		defaults: profile{backToSource: 5, retryInterval: 50 * time.Millisecond, retryLimit: 10}.over(defaults),
+	},
+	{version: "v2.1.67", taskDownloadTimeout: true, listHosts: true, backSource: true, patterns: with(byHostName), defaults: defaults},
+	{version: "v2.2.1", taskDownloadTimeout: true, listHosts: true, backSource: true, patterns: with(byHostName), defaults: defaults},
+	{version: "v2.3.0", taskDownloadTimeout: true, listHosts: true, backSource: true, patterns: with(byAddress), defaults: defaults},
 }
 
 // known are the versions of releases, as an error lists them.
