@@ -25,7 +25,8 @@ func (b *Bed) Download(ctx context.Context, client topology.Node, file fixtures.
 }
 
 // DownloadVia starts a download through the HTTP proxy on a port of a peer, asked for by
-// another node, or by the peer itself. It is recorded as the peer's.
+// another node, or by the peer itself. It is recorded as the peer's, and ends when the
+// peer has had the time to turn to another source twice.
 func (b *Bed) DownloadVia(ctx context.Context, client, peer topology.Node, port int, file fixtures.File) *workload.Download {
 	b.tb.Helper()
 	b.step(fmt.Sprintf("download %s on %s via %s:%d", file.Name, client.Name, peer.Name, port))
@@ -33,7 +34,7 @@ func (b *Bed) DownloadVia(ctx context.Context, client, peer topology.Node, port 
 	return b.fetch(ctx, peer, func(g ground, _ int) *workload.Download {
 		return workload.StartProxied(ctx, g, peer.Name, b.url(file), func(ctx context.Context) (net.Conn, error) {
 			return b.inside().Dial(ctx, client.Name, proxy.String())
-		}, file, b.Bounds().Download)
+		}, file, 2*b.Bounds().Fallback)
 	})
 }
 
