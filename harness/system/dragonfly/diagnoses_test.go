@@ -31,6 +31,13 @@ func short(d system.Diagnosis) string { return strings.Join([]string{d.Step, d.T
 // 10.231.9.2.
 func TestDiagnoses(t *testing.T) {
 	for name, want := range map[string][]string{
+		"v2.1.0/scheduler-refused": {
+			"check|10.231.9.6:8002|refused", // by address, and
+			"check|10.231.9.6:8002|refused", // by host name: it names neither
+			"check|10.231.9.6:8002|unreachable",
+			"announce|10.231.9.6:8002|refused",
+			"register|10.231.9.6:8002|refused",
+		},
 		"v2.1.67/announce-with-stack": {
 			"announce|10.231.9.6:8002|refused",
 		},
@@ -80,6 +87,10 @@ func TestDiagnoses(t *testing.T) {
 		"v2.2.1/upload-silent": {
 			"piece|10.231.9.7:65002|timed out",
 			"back to source||ordered",
+		},
+		"v2.3.0/scheduler-silent": {
+			"check|10.231.9.6:8002|timed out",
+			"register||timed out",
 		},
 	} {
 		version := filepath.Dir(name)
