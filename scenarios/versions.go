@@ -69,11 +69,13 @@ var _ = Describe("Version skew", versions, func() {
 		Eventually(ctx, download.Progress).WithTimeout(bed.Bounds().Download).Should(BeNumerically(">", 0.2))
 
 		By("upgrading the other peers, one after the other")
-		for _, peer := range upgraded {
+		for i, peer := range upgraded {
 			peer.Release = topology.Stable
 			bed.Replace(ctx, peer)
+			if i == 0 {
+				bed.UnderWay(download)
+			}
 		}
-		bed.UnderWay(download)
 		Expect(download.Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
 
 		By("finding everybody there, and sharing")
