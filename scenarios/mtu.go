@@ -20,13 +20,13 @@ var _ = Describe("An MTU black hole", mtu, func() {
 	// Seen red: with failed pieces taken from the origin at once, the other peer serves too little.
 	It("between a peer and one parent makes it take the pieces elsewhere", smoke, func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
-		peer, file := bed.Peers()[0], fixtures.Layer4M
+		peer, file := bed.Peers()[0], fixtures.Layer64M // so many pieces that some are asked of the seed
 
 		By("bringing the file into the swarm, to a seed and to another peer")
 		Expect(bed.Download(ctx, bed.Peers()[1], file).Wait(ctx)).To(judge.BeIntact(file))
 
 		By("swallowing full packets between one peer and the seed")
-		bed.Inject(ctx, fault.MTU{Links: fault.From(peer).To(bed.SeedAtWork(ctx)), Bytes: pathMTU})
+		bed.Inject(ctx, fault.MTU{Links: fault.From(peer).To(bed.SeedAtWork(ctx)).Port(65002), Bytes: pathMTU})
 
 		By("downloading")
 		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromPeers()))
