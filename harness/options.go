@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/faultbed/faultbed/harness/cluster"
@@ -19,6 +20,7 @@ type Options struct {
 	RunDir      string            // where records and evidence go
 	System      string            // reference or dragonfly
 	Release     string            // under test; topologies may mix others in
+	Given       []string          // roles that run an image of the user's own: a candidate is under test
 	Profile     string            // fast or production
 	Images      map[string]string // "peer@2.2.1" -> ref; built here if empty
 	AllEvidence bool              // of every scenario, not only of those that are not PASS
@@ -38,8 +40,8 @@ var releases = map[string]string{
 // DefaultRelease is the release of a system that is under test unless another is named.
 func DefaultRelease(system string) string { return releases[system] }
 
-// OptionsFromEnv reads FAULTBED_RUN_DIR, _SYSTEM, _RELEASE, _PROFILE, _IMAGES (JSON), _EVIDENCE,
-// _REPEAT, _PARENT and _ROOT.
+// OptionsFromEnv reads FAULTBED_RUN_DIR, _SYSTEM, _RELEASE, _GIVEN (with commas),
+// _PROFILE, _IMAGES (JSON), _EVIDENCE, _REPEAT, _PARENT and _ROOT.
 func OptionsFromEnv() (Options, error) {
 	o := Options{
 		RunDir:      os.Getenv("FAULTBED_RUN_DIR"),
@@ -50,6 +52,9 @@ func OptionsFromEnv() (Options, error) {
 		Root:        os.Getenv("FAULTBED_ROOT"),
 	}
 	o.Release = or(os.Getenv("FAULTBED_RELEASE"), DefaultRelease(o.System))
+	if text := os.Getenv("FAULTBED_GIVEN"); text != "" {
+		o.Given = strings.Split(text, ",")
+	}
 	if o.RunDir == "" {
 		o.RunDir = filepath.Join("out", time.Now().UTC().Format("20060102T150405Z")+"-bare")
 	}

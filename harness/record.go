@@ -48,7 +48,7 @@ func (s *Session) Conclude(o Outcome) (history.Scenario, error) {
 		WallMS: o.Took.Milliseconds(), History: h,
 	}
 	if o.Lacks == "" {
-		record = judge.Scenario(record, s.Release, s.Known)
+		record = judge.Scenario(record, judge.Tested{Release: s.Release, Given: s.Given}, s.Known)
 	} else {
 		record.Verdict, record.Reason = history.NotApplicable, o.Lacks
 	}

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,17 +29,19 @@ func TestConcludeWritesWhatTheRunIsMadeOf(t *testing.T) {
 		reason  string
 		of      Outcome
 		bed     *history.History
+		given   []string
 	}{
-		"a scenario that passed":         {history.Pass, "", Outcome{Name: "all is well"}, laid()},
-		"a failure that is known":        {history.Known, "no fallback; seen: exit status 1", Outcome{Name: issue.Scenario, Failure: "exit status 1"}, laid()},
-		"a known issue that passed":      {history.Fail, "fixed? remove it: k.yaml:3", Outcome{Name: issue.Scenario}, laid()},
-		"a panic where one is known":     {history.Infra, "panic: x", Outcome{Name: issue.Scenario, Broken: "panic: x"}, laid()},
-		"what the system lacks":          {history.NotApplicable, "no links", Outcome{Name: "a mesh", Lacks: "no links"}, nil},
-		"what is lacking, though known":  {history.NotApplicable, "no links", Outcome{Name: issue.Scenario, Lacks: "no links"}, nil},
-		"a scenario that laid no bed":    {history.Inconclusive, "no bed was laid", Outcome{Name: "idle"}, nil},
-		"no bed where an issue is known": {history.Inconclusive, "no bed was laid", Outcome{Name: issue.Scenario, Failure: "exit"}, nil},
+		"a scenario that passed":         {history.Pass, "", Outcome{Name: "all is well"}, laid(), nil},
+		"a failure that is known":        {history.Known, "no fallback; seen: exit status 1", Outcome{Name: issue.Scenario, Failure: "exit status 1"}, laid(), nil},
+		"a known issue that passed":      {history.Fail, "fixed? remove it: k.yaml:3", Outcome{Name: issue.Scenario}, laid(), nil},
+		"one that a candidate mends":     {history.Pass, "known issue at k.yaml:3 did not show", Outcome{Name: issue.Scenario}, laid(), []string{"peer"}},
+		"a panic where one is known":     {history.Infra, "panic: x", Outcome{Name: issue.Scenario, Broken: "panic: x"}, laid(), nil},
+		"what the system lacks":          {history.NotApplicable, "no links", Outcome{Name: "a mesh", Lacks: "no links"}, nil, nil},
+		"what is lacking, though known":  {history.NotApplicable, "no links", Outcome{Name: issue.Scenario, Lacks: "no links"}, nil, nil},
+		"a scenario that laid no bed":    {history.Inconclusive, "no bed was laid", Outcome{Name: "idle"}, nil, nil},
+		"no bed where an issue is known": {history.Inconclusive, "no bed was laid", Outcome{Name: issue.Scenario, Failure: "exit"}, nil, nil},
 	} {
-		s := &Session{Options: Options{RunDir: t.TempDir(), Repeat: 2, Release: "v2.2.1", Known: []history.KnownIssue{issue}}, finished: c.bed}
+		s := &Session{Options: Options{RunDir: t.TempDir(), Repeat: 2, Release: "v2.2.1", Given: c.given, Known: []history.KnownIssue{issue}}, finished: c.bed}
 		got, err := s.Conclude(c.of)
 		if err != nil || got.Verdict != c.outcome || !strings.Contains(got.Reason, c.reason) {
 			t.Errorf("%s: %s (%s), %v; want %s (%s)", what, got.Verdict, got.Reason, err, c.outcome, c.reason)
@@ -70,6 +73,15 @@ func TestLacksIsAskedOfEveryNeed(t *testing.T) {
 		}
 		if got := s.Lacks(given); got != want {
 			t.Errorf("%q: lacks %q, want %q", labels, got, want)
+		}
+	}
+}
+
+func TestGivenRolesAreThoseOfTheEnvironment(t *testing.T) {
+	for text, want := range map[string][]string{"": nil, "peer": {"peer"}, "peer,seed": {"peer", "seed"}} {
+		t.Setenv("FAULTBED_GIVEN", text)
+		if o, err := OptionsFromEnv(); err != nil || !slices.Equal(o.Given, want) {
+			t.Errorf("%q: given %q, %v; want %q", text, o.Given, err, want)
 		}
 	}
 }

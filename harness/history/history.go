@@ -40,7 +40,8 @@ type Run struct {
 	ID        string           `json:"id"`
 	Seed      int64            `json:"seed"`
 	System    string           `json:"system"`
-	Release   string           `json:"release"` // of all that no image was given for
+	Release   string           `json:"release"`         // of all that no image was given for
+	Given     []string         `json:"given,omitempty"` // roles that ran an image of the user's own: a candidate
 	Profile   string           `json:"profile"`
 	Images    map[string]Image `json:"images"` // by role
 	Host      Host             `json:"host"`

@@ -12,17 +12,24 @@ import (
 // EveryRelease is what a known issue that all releases have says instead of naming them.
 const EveryRelease = "all"
 
+// Tested is what a scenario was held against.
+type Tested struct {
+	Release string
+	Given   []string // roles that ran a candidate instead of the release
+}
+
 // Scenario judges a record's history, then weighs the verdict against what is known of
 // the release under test. A failure that looks as a known issue says is KNOWN; one that
 // looks otherwise is a failure still, and so is a known issue that is seen no more: an
-// entry that nobody removes would hide the day it comes back. What proves nothing says
-// nothing of known issues either.
-func Scenario(s history.Scenario, release string, issues []history.KnownIssue) history.Scenario {
+// entry that nobody removes would hide the day it comes back. A candidate may fix what
+// its release does not: there a known issue that is seen no more is a pass, and the entry
+// stays the release's. What proves nothing says nothing of known issues either.
+func Scenario(s history.Scenario, tested Tested, issues []history.KnownIssue) history.Scenario {
 	s.Verdict, s.Reason = Verdict(s.History)
 	s.Known = nil
 	var apply []history.KnownIssue
 	for _, issue := range issues {
-		if Concerns(issue, s.Name) && hits(issue, release) {
+		if Concerns(issue, s.Name) && hits(issue, tested.Release) {
 			apply = append(apply, issue)
 		}
 	}
@@ -31,6 +38,10 @@ func Scenario(s history.Scenario, release string, issues []history.KnownIssue) h
 	}
 	switch s.Verdict {
 	case history.Pass:
+		if len(tested.Given) > 0 {
+			s.Reason = fmt.Sprintf("known issue at %s did not show", apply[0].At)
+			break
+		}
 		s.Verdict, s.Reason = history.Fail, "a known issue passed: fixed? remove it: "+apply[0].At
 	case history.Fail:
 		for _, issue := range apply {

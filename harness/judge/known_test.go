@@ -46,7 +46,7 @@ func TestKnownIssues(t *testing.T) {
 		"an issue whose regexp does not parse": {history.History{Failure: red}, []history.KnownIssue{with(func(i *history.KnownIssue) { i.Seen = "(" })}, history.Fail, red + "\nthe known issue at fixtures/known/dragonfly.yaml:3 looks otherwise: /(/", ""},
 	} {
 		tc.history.Started = time.Unix(1, 0)
-		got := judge.Scenario(history.Scenario{Name: name, History: tc.history, Known: &slow}, "v2.2.1", tc.issues)
+		got := judge.Scenario(history.Scenario{Name: name, History: tc.history, Known: &slow}, judge.Tested{Release: "v2.2.1"}, tc.issues)
 		if got.Verdict != tc.want || got.Reason != tc.reason {
 			t.Errorf("%s: %s (%s), want %s (%s)", what, got.Verdict, got.Reason, tc.want, tc.reason)
 		}
@@ -56,6 +56,31 @@ func TestKnownIssues(t *testing.T) {
 		}
 		if at != tc.known {
 			t.Errorf("%s: the entry is that at %q, want %q", what, at, tc.known)
+		}
+	}
+}
+
+func TestCandidateMayFixWhatIsKnown(t *testing.T) {
+	const name = "A seed that is away does not stop a download"
+	issues := []history.KnownIssue{{Scenario: name, Releases: []string{"v2.2.1"}, Seen: "exit", Why: "no fallback", At: "k.yaml:3"}}
+	candidate := judge.Tested{Release: "v2.2.1", Given: []string{"peer"}}
+	for what, c := range map[string]struct {
+		history history.History
+		tested  judge.Tested
+		want    history.Verdict
+		reason  string
+	}{
+		"fixed":                        {history.History{}, candidate, history.Pass, "known issue at k.yaml:3 did not show"},
+		"as the release":               {history.History{Failure: "exit status 1"}, candidate, history.Known, "no fallback; seen: exit status 1"},
+		"broken otherwise":             {history.History{Failure: "lost"}, candidate, history.Fail, "lost\nthe known issue at k.yaml:3 looks otherwise: /exit/"},
+		"the release itself":           {history.History{}, judge.Tested{Release: "v2.2.1"}, history.Fail, "a known issue passed: fixed? remove it: k.yaml:3"},
+		"a candidate of another":       {history.History{}, judge.Tested{Release: "v2.3.0", Given: []string{"peer"}}, history.Pass, ""},
+		"what proves nothing stays so": {history.History{Doubts: []string{"no bite"}}, candidate, history.Inconclusive, "no bite"},
+	} {
+		c.history.Started = time.Unix(1, 0)
+		got := judge.Scenario(history.Scenario{Name: name, History: c.history}, c.tested, issues)
+		if got.Verdict != c.want || got.Reason != c.reason || (got.Known != nil) != (c.want == history.Known) {
+			t.Errorf("%s: %s (%s), entry %v; want %s (%s)", what, got.Verdict, got.Reason, got.Known, c.want, c.reason)
 		}
 	}
 }

@@ -118,6 +118,9 @@ func newJUnitCase(class string, s history.Scenario) junitCase {
 	trouble := &junitTrouble{Type: string(s.Verdict), Message: printable(message), Text: printable(s.Reason)}
 	switch s.Verdict {
 	case history.Pass:
+		if s.Reason != "" {
+			c.Properties = append(c.Properties, junitProperty{"reason", trouble.Text})
+		}
 	case history.Known, history.NotApplicable:
 		c.Skipped = &junitSkipped{fmt.Sprintf("%s: %s", s.Verdict, trouble.Message)}
 	case history.Infra:

@@ -94,11 +94,12 @@ func families(scenarios []history.Scenario) (names []string, by map[string][]his
 	return names, by
 }
 
-// troubles are the scenarios that did not pass, the worst first.
+// troubles are the scenarios that did not pass, the worst first; last come those that
+// passed though their release is known not to.
 func troubles(scenarios []history.Scenario) []history.Scenario {
 	var bad []history.Scenario
 	for _, s := range scenarios {
-		if s.Verdict != history.Pass {
+		if s.Verdict != history.Pass || s.Reason != "" {
 			bad = append(bad, s)
 		}
 	}

@@ -10,8 +10,8 @@ import (
 
 // Summary writes a run as a page of Markdown: what ran, how it ended by family, and
 // every scenario that did not pass with its reason and where its evidence is: those
-// that somebody has to act on, then what is known, then what does not apply. Again is
-// the command that repeats the run.
+// that somebody has to act on, then what is known, then what does not apply, and what a
+// candidate has fixed. Again is the command that repeats the run.
 func Summary(to io.Writer, run history.Run, again string) error {
 	var b strings.Builder
 	n := Count(run.Scenarios)

@@ -51,7 +51,7 @@ func judgeAgain(run history.Run, issues []history.KnownIssue, to io.Writer) erro
 		one := &run.Scenarios[i]
 		was := one.Verdict
 		if !one.Started.IsZero() { // without a bed, what was said on the day stands
-			*one = judge.Scenario(*one, release, issues)
+			*one = judge.Scenario(*one, judge.Tested{Release: release, Given: run.Given}, issues)
 		}
 		if one.Verdict == was {
 			continue

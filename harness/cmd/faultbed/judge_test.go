@@ -33,6 +33,7 @@ func TestOldRunIsJudgedByWhatIsKnownNow(t *testing.T) {
 		"known by now":            {func(*history.Run) {}, []history.KnownIssue{issue}, report.ExitPass, "KNOWN, was FAIL: a seed is lost\n  no fallback; seen: exit status 1\n1 of 3 verdicts changed"},
 		"known in others":         {func(r *history.Run) { r.Release = "v2.3.0" }, []history.KnownIssue{issue}, report.ExitFail, "0 of 3 verdicts changed"},
 		"older than its release":  {func(r *history.Run) { r.Release = "" }, []history.KnownIssue{issue}, report.ExitPass, "1 of 3 verdicts changed"},
+		"mended by a candidate":   {func(r *history.Run) { r.Scenarios[0].History, r.Given = laid, []string{"peer"} }, []history.KnownIssue{issue}, report.ExitPass, "PASS , was FAIL: a seed is lost\n  known issue at k.yaml:3 did not show\n1 of 3 verdicts changed"},
 		"known, and well by then": {func(r *history.Run) { r.Scenarios[0].History = laid }, []history.KnownIssue{issue}, report.ExitFail, "0 of 3 verdicts changed"},
 	} {
 		run := old()

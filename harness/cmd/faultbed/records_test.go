@@ -156,8 +156,9 @@ func TestScreenTellsWhatMatters(t *testing.T) {
 	s.expect([]spec{{name: "short"}, {name: "a longer one"}}, 5)
 	s.ended(history.Scenario{Name: "no mesh", Verdict: history.NotApplicable, Reason: "it has none"})
 	s.ended(history.Scenario{Name: "seeds", Verdict: history.Known, WallMS: 900, Reason: "no fallback; seen: lost"})
-	s.ended(history.Scenario{Name: "short", Verdict: history.Pass, WallMS: 7100, Reason: "not to be said"})
+	s.ended(history.Scenario{Name: "short", Verdict: history.Pass, WallMS: 7100})
 	s.ended(history.Scenario{Name: "a longer one", Verdict: history.Fail, WallMS: 12340, Reason: "expected 3\nto equal 4", Evidence: "evidence/a"})
+	s.ended(history.Scenario{Name: "mended", Verdict: history.Pass, WallMS: 100, Reason: "known issue at k.yaml:3 did not show"})
 	want := `[ 1/10] N/A    no mesh         0.0 s
         it has none
 [ 2/10] KNOWN  seeds           0.9 s
@@ -167,6 +168,8 @@ func TestScreenTellsWhatMatters(t *testing.T) {
         expected 3
         to equal 4
         evidence: out/x/evidence/a
+[ 5/10] PASS   mended          0.1 s
+        known issue at k.yaml:3 did not show
 `
 	if out.String() != want {
 		t.Errorf("screen shows\n%s\nwant\n%s", &out, want)

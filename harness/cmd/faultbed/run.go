@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -75,7 +77,7 @@ func (w words) run(i *interruption, s *screen) error {
 	o.procs = min(o.procs, len(chosen))
 	r := runner{
 		options: o, suite: compiled, chosen: chosen, screen: s, engine: engine,
-		run: history.Run{Seed: o.seed, System: o.system, Release: o.release, Profile: o.profile, Started: started, Host: history.Host{
+		run: history.Run{Seed: o.seed, System: o.system, Release: o.release, Given: slices.Sorted(maps.Keys(o.given)), Profile: o.profile, Started: started, Host: history.Host{
 			Kernel: info.Kernel, Engine: info.Version, CPUs: info.CPUs, MemoryBytes: info.MemoryBytes,
 		}},
 	}

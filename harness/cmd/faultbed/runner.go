@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/faultbed/faultbed/harness/cluster"
 	"github.com/faultbed/faultbed/harness/history"
@@ -96,6 +97,7 @@ func (r *runner) environment(images cluster.ImageSet) ([]string, error) {
 		"FAULTBED_RUN_DIR=" + r.dir,
 		"FAULTBED_SYSTEM=" + r.options.system,
 		"FAULTBED_RELEASE=" + r.options.release,
+		"FAULTBED_GIVEN=" + strings.Join(r.run.Given, ","),
 		"FAULTBED_PROFILE=" + r.options.profile,
 		"FAULTBED_EVIDENCE=" + r.options.evidence,
 		"FAULTBED_IMAGES=" + string(set),

@@ -49,13 +49,13 @@ func (s *screen) say(format string, args ...any) {
 	fmt.Fprintf(s.out, format+"\n", args...)
 }
 
-// ended prints how a scenario ended; its reason too, and where its evidence is, unless
-// it passed.
+// ended prints how a scenario ended; its reason too, and where its evidence is. What
+// passed has a reason only where a candidate does what its release is known not to do.
 func (s *screen) ended(one history.Scenario) {
 	s.done++
 	digits := len(fmt.Sprint(s.total))
 	s.say("[%*d/%d] %s  %-*s %6.1f s", digits, s.done, s.total, s.paint(one.Verdict), s.width, one.Name, float64(one.WallMS)/1000)
-	if one.Verdict == history.Pass {
+	if one.Verdict == history.Pass && one.Reason == "" {
 		return
 	}
 	indent := strings.Repeat(" ", 2*digits+4)
