@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -35,12 +37,17 @@ func (r *runner) all(i *interruption, chosen cluster.ImageSet) error {
 	r.screen.expect(r.chosen, r.options.repeat)
 	r.screen.say("run %s: %d scenarios, %s, %s at once, profile %s, seed %d", r.run.ID, len(r.chosen)*r.options.repeat,
 		r.options.underTest, strconv.Itoa(r.options.procs), r.options.profile, r.options.seed)
+	stores, err := r.stores(ctx)
+	if err != nil {
+		return infra(err)
+	}
 	images, err := r.engine.BuildImages(ctx, func(line string) { r.screen.say("%s", line) })
 	if err != nil {
 		return infra(err)
 	}
 	images = r.options.with(images, chosen)
-	if r.run.Images, err = r.options.describe(ctx, r.engine, images); err != nil {
+	maps.Copy(stores, images)
+	if r.run.Images, err = r.options.describe(ctx, r.engine, stores); err != nil {
 		return infra(err)
 	}
 	ginkgo, err := ginkgoCommand(ctx, r.suite.root)
@@ -61,6 +68,19 @@ func (r *runner) all(i *interruption, chosen cluster.ImageSet) error {
 	}
 	r.run.Scenarios = left.all
 	return r.close(i)
+}
+
+// stores are the images of the database and the cache of a Dragonfly manager. The suite
+// chooses them itself, and anew: it finds the same, as they are on the engine by then.
+func (r *runner) stores(ctx context.Context) (cluster.ImageSet, error) {
+	if r.options.system != dragonflyName {
+		return cluster.ImageSet{}, nil
+	}
+	database, cache, err := r.engine.Stores(ctx, func(line string) { r.screen.say("%s", line) })
+	if err != nil {
+		return nil, err
+	}
+	return cluster.ImageSet{"database": database.Image, "cache": cache.Image}, nil
 }
 
 // settle makes sure that a round that went wrong shows in its records.

@@ -63,10 +63,13 @@ func TestImagesOfDragonflyComeFromTheEngine(t *testing.T) {
 
 	own := cluster.ImageSet{"origin": "faultbed/origin:1", "peer@2.2.1": "faultbed/peer:1"}
 	set = u.with(own, set)
-	engine["faultbed/origin:1"] = "sha256:o"
+	set["database"], set["cache"] = "mariadb:10.6", "redis:6-alpine"
+	engine["faultbed/origin:1"], engine["mariadb:10.6"], engine["redis:6-alpine"] = "sha256:o", "sha256:m", "sha256:r"
 	got, err := u.describe(t.Context(), engine, set)
 	described := map[string]history.Image{
 		"origin":    {Ref: "faultbed/origin:1", Digest: "sha256:o"},
+		"database":  {Ref: "mariadb:10.6", Digest: "sha256:m"},
+		"cache":     {Ref: "redis:6-alpine", Digest: "sha256:r"},
 		"manager":   {Ref: manager, Digest: "sha256:" + manager, Release: "v2.2.1"},
 		"scheduler": {Ref: scheduler, Digest: "sha256:" + scheduler, Release: "v2.2.1"},
 		"seed":      {Ref: daemon, Digest: "sha256:" + daemon, Release: "v2.2.1"},
