@@ -5,6 +5,7 @@
 #   SYSTEM=reference|dragonfly  PROFILE=fast|production  EVIDENCE=failed|all
 #   LABELS='<label filter>'  FOCUS='<regexp>'  PROCS=n  SEED=n  REPEAT=n
 #   SUPERNODE=<image>  PEER=<image>  OUT=<folder>
+# of `make compare`:  RUNS='out/<run> out/<run>'  MARKDOWN=1
 # and of SYSTEM=dragonfly:
 #   RELEASE=v2.2.1  MANAGER=<image>  SCHEDULER=<image>  SEEDPEER=<image>  PEER=<image>
 #   SEED=<image> is SEEDPEER=<image>: a seed that is no number, and has a / or a :
@@ -33,7 +34,7 @@ listed = $$(go list ./... | grep -v -e '^github.com/faultbed/faultbed$$' -e /ima
 race = $$(command -v cc >/dev/null && [ "$$(go env CGO_ENABLED)" = 1 ] && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help scenarios test unit kernel smoke list doctor images lint bench bed clean generate debug soak verify go faultbed
+.PHONY: help scenarios test unit kernel smoke list doctor images lint bench bed compare clean generate debug soak verify go faultbed
 
 help: ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +73,9 @@ bench: faultbed ## measure beds, faults and downloads against plain Docker
 
 bed: faultbed ## one bed of NODES=5 with SEEDS=2, kept until Ctrl-C
 	@exec $(FAULTBED) bed $(images) $(call flag,NODES,nodes) $(call flag,SEEDS,seeds) $(call flag,OUT,out)
+
+compare: faultbed ## what differs between RUNS='out/<run> out/<run>'; fails if the last is worse than the first
+	@exec $(FAULTBED) compare $(if $(MARKDOWN),--markdown) $(foreach run,$(RUNS),'$(subst ','\'',$(run))')
 
 clean: faultbed ## remove what killed runs left on the engine; DRY_RUN=1 lists, OLDER_THAN=1h spares
 	@exec $(FAULTBED) clean $(if $(DRY_RUN),--dry-run) $(call flag,OLDER_THAN,older-than)

@@ -76,7 +76,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%w: see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(newRun(), newList(), newDoctor(), newImages(), newBench(), newBed(), newClean(), newJudge())
+	root.AddCommand(newRun(), newList(), newDoctor(), newImages(), newBench(), newBed(), newClean(), newJudge(), newCompare())
 	return root
 }
 
