@@ -33,8 +33,12 @@ type Row struct {
 	Note     string   // what differs, where the cells alone do not say it
 }
 
-// apart is the factor from which on two times differ. Below it, a busy machine explains it.
-const apart = 2
+// apart is the factor from which on two times differ, and apartMS what they must be apart
+// at least. Below that, a busy machine explains it.
+const (
+	apart   = 2
+	apartMS = 1000
+)
 
 // Compare finds what differs between runs. The same scenario is that of the same name.
 func Compare(runs []history.Run) Comparison {
@@ -173,6 +177,9 @@ func spread(ends []ending) float64 {
 	if len(times) < 2 {
 		return 1
 	}
+	if slices.Max(times)-slices.Min(times) < apartMS {
+		return 1
+	}
 	return float64(slices.Max(times)) / float64(max(slices.Min(times), 1))
 }
 
@@ -307,7 +314,7 @@ func (c Comparison) sums() []string {
 		return slices.ContainsFunc(r.Cells, func(cell string) bool { return strings.HasSuffix(cell, " ms") })
 	}
 	if slices.ContainsFunc(c.Rows, timed) {
-		sums = append(sums, fmt.Sprintf("ms: the longest download from when the first fault was confirmed; it differs when by more than a factor of %d", apart))
+		sums = append(sums, fmt.Sprintf("ms: the longest download from when the first fault was confirmed; it differs when by more than a factor of %d and a second", apart))
 	}
 	return sums
 }

@@ -93,13 +93,14 @@ func TestOnlyWhatDiffersHasARow(t *testing.T) {
 		"not in the last":             {rounds(pass), rounds(), "", "", "0 of 0"},
 		"unstable, in the first only": {rounds(pass, fail), rounds(), "1 FAIL, 1 PASS|-", "unstable", "0 of 0"},
 		"twice as long":               {timed(pass, 400), timed(pass, 800), "", "", "1 of 1"},
-		"more than twice as long":     {timed(pass, 400), timed(pass, 1000), "PASS 400 ms|PASS 1000 ms", "time x 2.5", "1 of 1"},
-		"less than half as long":      {timed(fail, 1000), timed(fail, 100), "FAIL 1000 ms|FAIL 100 ms", "time x 10.0", "1 of 1"},
+		"more than twice as long":     {timed(pass, 400), timed(pass, 1500), "PASS 400 ms|PASS 1500 ms", "time x 3.8", "1 of 1"},
+		"less than half as long":      {timed(fail, 2000), timed(fail, 100), "FAIL 2000 ms|FAIL 100 ms", "time x 20.0", "1 of 1"},
 		"the median of rounds":        {timed(pass, 400), timed(pass, 9000, 300, 500), "", "", "1 of 1"},
 		"the lower of two":            {timed(pass, 400), timed(pass, 9000, 300), "", "", "1 of 1"},
+		"apart by less than a second": {timed(pass, 10), timed(pass, 1009), "", "", "1 of 1"},
 		"in no time at all":           {timed(pass, 0), timed(pass, 1), "", "", "1 of 1"},
 		"timed in one only":           {timed(pass, 4000), rounds(pass), "", "", "1 of 1"},
-		"worse, and long":             {timed(pass, 100), timed(fail, 400), "PASS 100 ms|FAIL 400 ms", "worse, time x 4.0", "0 of 1"},
+		"worse, and long":             {timed(pass, 100), timed(fail, 400), "PASS 100 ms|FAIL 400 ms", "worse", "0 of 1"},
 		"no time of what is unproven": {timed(pass, 100), timed(history.Inconclusive, 400), "PASS 100 ms|INCONCLUSIVE", "", "0 of 1"},
 	} {
 		got := Compare([]history.Run{c.first, c.last})
@@ -190,24 +191,24 @@ func TestComparisonAsTableAndAsMarkdown(t *testing.T) {
 	}
 	wantTable := `scenario        dragonfly v2.2.1  dragonfly v2.3.0
 zones | links   KNOWN             PASS
-a seed is lost  PASS 100 ms       FAIL 400 ms       worse, time x 4.0
+a seed is lost  PASS 100 ms       FAIL 400 ms       worse
 
 same verdict in all: 1 of 3
 not in all runs: 1
 green in dragonfly v2.2.1, and INCONCLUSIVE, INFRA or not run in dragonfly v2.3.0: 1
 worse in dragonfly v2.3.0 than in dragonfly v2.2.1: 1
-ms: the longest download from when the first fault was confirmed; it differs when by more than a factor of 2
+ms: the longest download from when the first fault was confirmed; it differs when by more than a factor of 2 and a second
 `
 	wantPage := `| scenario | dragonfly v2.2.1 | dragonfly v2.3.0 |  |
 | --- | --- | --- | --- |
 | zones \| links | KNOWN | PASS |  |
-| a seed is lost | PASS 100 ms | FAIL 400 ms | worse, time x 4.0 |
+| a seed is lost | PASS 100 ms | FAIL 400 ms | worse |
 
 - same verdict in all: 1 of 3
 - not in all runs: 1
 - green in dragonfly v2.2.1, and INCONCLUSIVE, INFRA or not run in dragonfly v2.3.0: 1
 - worse in dragonfly v2.3.0 than in dragonfly v2.2.1: 1
-- ms: the longest download from when the first fault was confirmed; it differs when by more than a factor of 2
+- ms: the longest download from when the first fault was confirmed; it differs when by more than a factor of 2 and a second
 `
 	if d := cmp.Diff(wantTable, table.String()); d != "" {
 		t.Errorf("table differs:\n%s", d)
