@@ -21,9 +21,12 @@ import (
 //	65000-65020   as 65000
 //	65001         the connectivity check fails: it stays in, but is nobody's parent
 //	65002         its pieces cannot be fetched: it stays in, but serves nobody
+//	65003         it cannot ask the manager: it stays in, and files come from the swarm
 //
-// In every case the peer itself and all others get their files, and once the port is
-// open again the peer is back within the system's rejoin bound, without a restart.
+// Who is out is asked of systems whose peers form a mesh, who is a leecher of those whose
+// seeds have an order. Of all systems blocked_files.go asks the rest: in every case the
+// peer itself and all others get their files, and once the port is open again the peer
+// gets them from the swarm within the system's rejoin bound, without a restart.
 var (
 	out8002  = closedPort{ports: []int{8002}, toSupernode: true}
 	out65000 = closedPort{ports: []int{65000}}
