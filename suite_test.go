@@ -79,7 +79,9 @@ var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 // The first process is the last to close.
 var _ = SynchronizedAfterSuite(func(ctx SpecContext) {
 	if session != nil && GinkgoParallelProcess() != 1 {
+		red++ // until it is closed
 		Expect(session.Close(ctx)).To(Succeed())
+		red--
 	}
 }, func(ctx SpecContext) {
 	if session != nil {

@@ -9,6 +9,7 @@
 package harness
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -53,6 +54,7 @@ type Bed struct {
 	content ledger.Content
 	book    *fault.Book
 
+	layout     sync.RWMutex // of topo and of what nodes says of containers, see Replace
 	mu         sync.Mutex
 	history    history.History
 	injections []*Injection
@@ -60,6 +62,8 @@ type Bed struct {
 	probed     map[fault.Edge]int64 // bytes that our own probes moved
 	opened     map[string]bool      // nodes whose gates are open
 	zero       ledger.Book          // what had passed when the bed was ready
+	mark       ledger.Book          // what had passed since then when the latest download began
+	walked     map[string]int       // connections around links from nodes that were replaced
 	facts      map[string]agent.Facts
 	since      time.Time // of the latest injection, by the wall clock
 }
@@ -109,7 +113,7 @@ func Lay(ctx context.Context, tb testing.TB, t topology.Topology) *Bed {
 	b := &Bed{
 		tb: tb, session: s, topo: t, name: s.nextBed(), start: time.Now(),
 		nodes: map[string]*node{}, ports: map[fault.Edge]uint16{}, content: ledger.Content{},
-		probed: map[fault.Edge]int64{}, opened: map[string]bool{},
+		probed: map[fault.Edge]int64{}, opened: map[string]bool{}, walked: map[string]int{},
 	}
 	b.since, b.history.Started = b.start, b.start
 	b.book = fault.NewBook(b.name)
@@ -286,7 +290,11 @@ func (b *Bed) Open(ctx context.Context, nodes ...topology.Node) {
 					return fmt.Errorf("open the gate of %s: %w", n.Name, err)
 				}
 			}
-			if err := b.session.Agent.OpenGate(ctx, b.nodes[n.Name].container.ID); err != nil {
+			err := b.session.Agent.OpenGate(ctx, b.Container(n.Name))
+			if errors.Is(err, agent.ErrNodeGone) {
+				return nil // a scenario has killed it: healing opens its gate
+			}
+			if err != nil {
 				return fmt.Errorf("open the gate of %s: %w", n.Name, err)
 			}
 			return nil
@@ -329,78 +337,83 @@ func (b *Bed) AwaitReady(ctx context.Context, spared ...topology.Node) {
 	b.tb.Helper()
 	ctx, cancel := context.WithTimeout(ctx, b.Bounds().Ready)
 	defer cancel()
-	want := topology.Names(b.topo.Of(topology.Seed, topology.Peer))
-	want = slices.DeleteFunc(want, func(name string) bool { return slices.Contains(topology.Names(spared), name) })
+	away := topology.Names(spared)
+	want := slices.DeleteFunc(topology.Names(b.topo.Of(topology.Seed, topology.Peer)), func(name string) bool { return slices.Contains(away, name) })
 	err := await(ctx, fmt.Sprintf("every supernode to count %d peers", len(want)), Poll, func(ctx context.Context) error {
 		for _, s := range b.Supernodes() {
-			got, err := b.count(ctx, s)
+			members, err := b.members(ctx, s)
 			if err != nil {
 				return err
 			}
-			for _, name := range want {
-				if !slices.Contains(got, name) {
-					return fmt.Errorf("%s counts %v: %w", s.Name, got, errMissing)
-				}
+			if !counted(members, want) {
+				return fmt.Errorf("%s counts %v", s.Name, names(members))
 			}
 		}
 		return nil
 	})
 	if w, ok := b.session.System.(system.Warming); err == nil && ok && w.Warming() {
-		err = b.warm(ctx, spared)
+		err = b.warm(ctx, away)
 	}
 	switch {
-	case errors.Is(err, errMissing):
-		b.tb.Fatalf("the swarm did not come together: %v", err)
-	case err != nil:
+	case errors.Is(err, agent.ErrGone):
 		b.infra(err)
+	case err != nil: // gates are open: what does not answer now is the system
+		b.tb.Fatalf("the swarm did not come together: %v", err)
 	}
 }
 
-// warm downloads one file after another until every seed but those spared has given
+// counted says whether all these names are among the members; where a supernode tells
+// no names, whether there are as many.
+func counted(members []system.Member, want []string) bool {
+	named := names(members)
+	if slices.ContainsFunc(members, func(m system.Member) bool { return m.Unnamed }) {
+		return len(named) >= len(want)
+	}
+	return !slices.ContainsFunc(want, func(name string) bool { return !slices.Contains(named, name) })
+}
+
+// warm downloads one file after another until every seed that is not away has given
 // one, and as many in a row as there are supernodes came without the origin.
-func (b *Bed) warm(ctx context.Context, spared []topology.Node) error {
-	away := topology.Names(spared)
+func (b *Bed) warm(ctx context.Context, away []string) error {
 	peers := slices.DeleteFunc(b.Peers(), func(n topology.Node) bool { return slices.Contains(away, n.Name) })
 	if len(peers) == 0 {
 		return errors.New("warm up: every peer is spared: keep one")
 	}
 	inRow, n := 0, 0
-	err := await(ctx, "every seed to give a file to a peer", gatePoll, func(context.Context) error {
+	err := await(ctx, "every seed to give a file to a peer", Poll, func(context.Context) error {
 		n++
-		outcome, err := b.Download(ctx, peers[0], fixtures.Warm(n)).Wait(ctx)
+		file := fixtures.Warm(n)
+		outcome, err := b.Download(ctx, peers[0], file).Wait(ctx)
 		if err != nil {
 			return fmt.Errorf("warm up: %w", err)
 		}
-		if inRow++; outcome.Error != "" || outcome.From.Origin > 0 {
+		if inRow++; outcome.Error != "" || !outcome.SHA256OK || outcome.From.Origin > 0 {
 			inRow = 0
-			return fmt.Errorf("of %s the origin gave %d bytes (%s): %w", outcome.File, outcome.From.Origin, outcome.Error, errMissing)
+			return fmt.Errorf("of %s the origin gave %d bytes, intact: %v %s", file.Name, outcome.From.Origin, outcome.SHA256OK, outcome.Error)
 		}
 		for _, seed := range b.Seeds() {
 			served, err := b.Served(seed)(ctx)
 			if err != nil {
 				return err
 			}
-			if served == 0 && !slices.Contains(away, seed.Name) {
-				return fmt.Errorf("%s has given nothing yet: %w", seed.Name, errMissing)
+			if served < file.Size && !slices.Contains(away, seed.Name) {
+				return fmt.Errorf("%s has given nothing yet", seed.Name)
 			}
 		}
 		if inRow < len(b.Supernodes()) {
-			return fmt.Errorf("%d in a row: %w", inRow, errMissing)
+			return fmt.Errorf("%d in a row came without the origin", inRow)
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	zero, err := b.Ledger(ctx)
+	zero, err := b.ledger(ctx)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.zero = zero
 	return err
 }
-
-// errMissing is a swarm that is not there yet, told from one that could not be asked.
-var errMissing = errors.New("somebody is missing")
 
 // Bounds are what the system's own timers allow it.
 func (b *Bed) Bounds() system.Bounds { return b.session.System.Bounds() }
@@ -414,41 +427,43 @@ func (b *Bed) Seeds() []topology.Node { return b.topo.Of(topology.Seed) }
 // Peers are the bed's normal peers.
 func (b *Bed) Peers() []topology.Node { return b.topo.Of(topology.Peer) }
 
-// SeedAtWork is the seed that has served most since the bed was ready: which one that
-// is, a system decides.
+// SeedAtWork is the seed that has served most since the latest download began: which one
+// that is, a system decides. Where none has served the spec proves nothing.
 func (b *Bed) SeedAtWork(ctx context.Context) topology.Node {
-	b.tb.Helper()
-	return b.most(ctx, b.Seeds(), func(l history.LinkBytes) int64 {
-		if l.Port == b.content[topology.Seed] {
-			return l.Down
-		}
-		return 0
-	})
-}
-
-// Owner is the supernode that a peer has sent most to: see SeedAtWork.
-func (b *Bed) Owner(ctx context.Context, peer topology.Node) topology.Node {
-	b.tb.Helper()
-	return b.most(ctx, b.Supernodes(), func(l history.LinkBytes) int64 {
-		if l.Client == peer.Name {
-			return l.Up
-		}
-		return 0
-	})
-}
-
-// most is the node whose links have most bytes by that count.
-func (b *Bed) most(ctx context.Context, nodes []topology.Node, count func(history.LinkBytes) int64) topology.Node {
 	b.tb.Helper()
 	book, err := b.Ledger(ctx)
 	if err != nil {
 		b.infra(err)
 	}
-	sums := map[string]int64{}
-	for _, l := range book {
-		sums[l.Server] += count(l)
+	b.mu.Lock()
+	book = book.Since(b.mark)
+	b.mu.Unlock()
+	served := func(seed topology.Node) int64 { return book.Served(b.topo, b.content, seed.Name) }
+	most := slices.MaxFunc(b.Seeds(), func(x, y topology.Node) int { return cmp.Compare(served(x), served(y)) })
+	if served(most) == 0 {
+		b.doubt("no seed serves the download that was to be disturbed")
 	}
-	return slices.MaxFunc(nodes, func(x, y topology.Node) int { return cmp.Compare(sums[x.Name], sums[y.Name]) })
+	return most
+}
+
+// Owner is the supernode that knows of a file, by its log. Where that is not one of them
+// alone the spec proves nothing.
+func (b *Bed) Owner(ctx context.Context, file fixtures.File) topology.Node {
+	b.tb.Helper()
+	var owners []topology.Node
+	for _, s := range b.Supernodes() {
+		log, err := patient{b}.Log(ctx, s.Name)
+		if err != nil {
+			b.infra(err)
+		}
+		if bytes.Contains(log, []byte(b.url(file))) {
+			owners = append(owners, s)
+		}
+	}
+	if len(owners) != 1 {
+		b.doubt(fmt.Sprintf("%d supernodes know of %s: %v", len(owners), file.Name, topology.Names(owners)))
+	}
+	return owners[0]
 }
 
 // Of are the bed's nodes of these roles: a system has some that scenarios do not name.

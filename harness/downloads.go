@@ -2,11 +2,13 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 
 	"github.com/faultbed/faultbed/fixtures"
+	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/history"
 	"github.com/faultbed/faultbed/harness/ledger"
 	"github.com/faultbed/faultbed/harness/system"
@@ -33,7 +35,11 @@ func (b *Bed) DownloadVia(ctx context.Context, client, peer topology.Node, port 
 	proxy := netip.AddrPortFrom(b.nodes[peer.Name].address, uint16(port)) //nolint:gosec // a port
 	return b.fetch(ctx, peer, func(g ground, _ int) *workload.Download {
 		return workload.StartProxied(ctx, g, peer.Name, b.url(file), func(ctx context.Context) (net.Conn, error) {
-			return b.inside().Dial(ctx, client.Name, proxy.String())
+			conn, err := b.inside().Dial(ctx, client.Name, proxy.String())
+			if errors.Is(err, agent.ErrGone) || errors.Is(err, agent.ErrNodeGone) {
+				b.trouble(err) // the way into the client, not the proxy
+			}
+			return conn, err
 		}, file, 2*b.Bounds().Fallback)
 	})
 }
@@ -50,6 +56,7 @@ func (b *Bed) fetch(ctx context.Context, client topology.Node, begin func(g grou
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.mark = before
 	d := begin(ground{b, client, before}, len(b.downloads)+1)
 	b.downloads = append(b.downloads, d)
 	return d
@@ -92,6 +99,8 @@ func (g ground) From(ctx context.Context) (history.From, error) {
 	ctx, cancel := context.WithTimeout(ctx, Observation)
 	defer cancel()
 	now, err := g.bed.Ledger(ctx)
+	g.bed.layout.RLock()
+	defer g.bed.layout.RUnlock()
 	return now.Since(g.before).From(g.client.Name, g.bed.topo, g.bed.content), err
 }
 

@@ -27,7 +27,7 @@ func (b *Bed) Members(ctx context.Context) ([]string, error) {
 // Parents are the names of the members that the first supernode would offer as parents
 // as far as connectivity goes, sorted.
 func (b *Bed) Parents(ctx context.Context) ([]string, error) {
-	members, err := b.session.System.Members(ctx, b.inside(), b.Supernodes()[0])
+	members, err := b.members(ctx, b.Supernodes()[0])
 	if err != nil {
 		return nil, err
 	}
@@ -36,16 +36,23 @@ func (b *Bed) Parents(ctx context.Context) ([]string, error) {
 }
 
 func (b *Bed) count(ctx context.Context, supernode topology.Node) ([]string, error) {
+	members, err := b.members(ctx, supernode)
+	return names(members), err
+}
+
+// members asks a supernode whom it counts, and notes how many.
+func (b *Bed) members(ctx context.Context, supernode topology.Node) ([]system.Member, error) {
+	ctx, cancel := context.WithTimeout(ctx, Observation)
+	defer cancel()
 	members, err := b.session.System.Members(ctx, b.inside(), supernode)
 	if err != nil {
 		return nil, err
 	}
 	b.notePeerCount(supernode.Name, len(members))
-	counted := names(members)
-	if len(counted) == len(b.topo.Of(topology.Seed, topology.Peer)) {
+	if len(members) == len(b.topo.Of(topology.Seed, topology.Peer)) {
 		b.noteReady()
 	}
-	return counted, nil
+	return members, nil
 }
 
 // noteReady notes when a supernode first counted every seed and peer.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/topology"
 )
 
@@ -35,6 +36,11 @@ func (b *Bed) replace(ctx context.Context, n topology.Node) error {
 		return err
 	}
 	engine := b.session.Engine
+	walked, err := b.session.Agent.Bypass(ctx, old.container.ID)
+	if err != nil && !errors.Is(err, agent.ErrNodeGone) {
+		return err
+	}
+	b.walked[n.Name] += int(walked) //nolint:gosec // a count of connections
 	if err := engine.Stop(ctx, b.network, old.container.ID, StopGrace); err != nil {
 		return err
 	}
@@ -49,10 +55,11 @@ func (b *Bed) replace(ctx context.Context, n topology.Node) error {
 	spec.Network, spec.Address = b.network, old.address
 	started, err := engine.Run(ctx, spec)
 	if started != nil { // also one that failed has to be removed in the end
-		b.mu.Lock()
+		b.layout.Lock()
 		b.topo = t
-		b.nodes[n.Name] = &node{spec: n, address: old.address, after: c.After, container: started, past: append(old.past, log...), files: c.Files}
-		b.mu.Unlock()
+		old.spec, old.after, old.files = n, c.After, c.Files
+		old.container, old.past = started, append(old.past, log...)
+		b.layout.Unlock()
 	}
 	if err != nil {
 		return err

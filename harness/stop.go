@@ -96,7 +96,7 @@ func (b *Bed) closeBooks(ctx context.Context) error {
 // Bypass counts the TCP connections to other nodes that walked around their links, by
 // node.
 func (b *Bed) Bypass(ctx context.Context) (map[string]int, error) {
-	bypass := map[string]int{}
+	bypass := maps.Clone(b.walked)
 	for name, n := range b.nodes {
 		if n.container == nil || n.spec.Role == topology.Origin {
 			continue
@@ -108,7 +108,7 @@ func (b *Bed) Bypass(ctx context.Context) (map[string]int, error) {
 		if err != nil {
 			return nil, fmt.Errorf("bypass counter of %s: %w", name, err)
 		}
-		bypass[name] = int(packets) //nolint:gosec // a count of connections
+		bypass[name] += int(packets) //nolint:gosec // a count of connections
 	}
 	return bypass, nil
 }

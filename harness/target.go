@@ -32,7 +32,11 @@ func (b *Bed) Bulk(e fault.Edge) bool {
 }
 
 // Container implements fault.Target.
-func (b *Bed) Container(name string) string { return b.nodes[name].container.ID }
+func (b *Bed) Container(name string) string {
+	b.layout.RLock()
+	defer b.layout.RUnlock()
+	return b.nodes[name].container.ID
+}
 
 // Kernel implements fault.Target.
 func (b *Bed) Kernel() fault.Kernel { return b.session.Agent }

@@ -2,7 +2,10 @@ package scenarios
 
 import (
 	"context"
+	"fmt"
 	"slices"
+
+	. "github.com/onsi/gomega"
 
 	"github.com/faultbed/faultbed/fixtures"
 	"github.com/faultbed/faultbed/harness"
@@ -11,12 +14,17 @@ import (
 )
 
 // fresh returns a function for Eventually: the next download on a peer of a file that
-// nobody has yet.
+// nobody has yet. It may come from elsewhere than hoped for; that it arrives is no matter
+// of patience.
 func fresh(bed *harness.Bed, peer topology.Node) func(context.Context) (history.Download, error) {
 	n := 0
 	return func(ctx context.Context) (history.Download, error) {
 		n++
-		return bed.Download(ctx, peer, fixtures.Fresh(n)).Wait(ctx)
+		outcome, err := bed.Download(ctx, peer, fixtures.Fresh(n)).Wait(ctx)
+		if err == nil && (outcome.Error != "" || !outcome.SHA256OK) {
+			return outcome, StopTrying(fmt.Sprintf("%s did not arrive on %s: %s", outcome.File, outcome.Peer, outcome.Error))
+		}
+		return outcome, err
 	}
 }
 

@@ -3,6 +3,7 @@ package scenarios
 import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
 
 	"github.com/faultbed/faultbed/fixtures"
 	"github.com/faultbed/faultbed/harness"
@@ -16,7 +17,10 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 	// Two peers far from the seeds, so that they would take pieces from each other.
 	near := topology.Small().Located("b", "peer-1", "peer-2")
 
-	DescribeTable("costs nobody a file, and nothing at all once it is open", func(ctx SpecContext, port closedPort, how fault.How) {
+	// What a peer is called back on 65000 for, and loses, differs between systems.
+	wherever := judge.ComeFromAnywhere()
+
+	DescribeTable("costs nobody a file, and nothing at all once it is open", func(ctx SpecContext, port closedPort, how fault.How, source types.GomegaMatcher) {
 		bed := harness.Start(ctx, GinkgoTB(), near)
 		sick, well := bed.Node("peer-1"), bed.Node("peer-2")
 
@@ -24,23 +28,23 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 		block := bed.Inject(ctx, port.of(how, sick))
 
 		By("downloading on it and on another")
-		Expect(bed.Download(ctx, sick, fixtures.Layer4M).Wait(ctx)).To(judge.BeIntact(fixtures.Layer4M))
+		Expect(bed.Download(ctx, sick, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), source))
 		Expect(bed.Download(ctx, well, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
 
 		By("opening the port again")
 		block.Heal(ctx)
 		Eventually(ctx, fresh(bed, sick)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 	},
-		Entry("8002 dropped", out8002, fault.Dropped, SpecTimeout(harness.Spec)),
-		Entry("8002 refused", out8002, fault.Refused, SpecTimeout(harness.Spec)),
-		Entry("65000 dropped", out65000, fault.Dropped, SpecTimeout(harness.Spec)),
-		Entry("65000 refused", out65000, fault.Refused, SpecTimeout(harness.Spec)),
-		Entry("65001 dropped", leech1, fault.Dropped, SpecTimeout(harness.Spec)),
-		Entry("65001 refused", leech1, fault.Refused, SpecTimeout(harness.Spec)),
-		Entry("65002 dropped", leech2, fault.Dropped, SpecTimeout(harness.Spec)),
-		Entry("65002 refused", leech2, fault.Refused, SpecTimeout(harness.Spec)),
-		Entry("65003 dropped", needs("manager"), out65003, fault.Dropped, SpecTimeout(harness.Spec)),
-		Entry("65003 refused", needs("manager"), out65003, fault.Refused, SpecTimeout(harness.Spec)),
+		Entry("8002 dropped", out8002, fault.Dropped, judge.ComeFromOrigin(), SpecTimeout(harness.Spec)),
+		Entry("8002 refused", out8002, fault.Refused, judge.ComeFromOrigin(), SpecTimeout(harness.Spec)),
+		Entry("65000 dropped", out65000, fault.Dropped, wherever, SpecTimeout(harness.Spec)),
+		Entry("65000 refused", out65000, fault.Refused, wherever, SpecTimeout(harness.Spec)),
+		Entry("65001 dropped", leech1, fault.Dropped, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
+		Entry("65001 refused", leech1, fault.Refused, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
+		Entry("65002 dropped", leech2, fault.Dropped, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
+		Entry("65002 refused", leech2, fault.Refused, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
+		Entry("65003 dropped", needs("manager"), out65003, fault.Dropped, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
+		Entry("65003 refused", needs("manager"), out65003, fault.Refused, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
 	)
 
 	DescribeTable("of all seeds sends a peer to the origin, and back to them once it is open", func(ctx SpecContext, port int, how fault.How) {

@@ -30,7 +30,7 @@ var _ = Describe("An MTU black hole", mtu, func() {
 
 		By("downloading")
 		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromPeers()))
-		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(diagnosis("piece", "", "stalled")))
+		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(SatisfyAll(HaveField("Step", "piece"), HaveField("Cause", "stalled"))))
 		Expect(bed.Members(ctx)).To(ContainElement(peer.Name))
 	}, SpecTimeout(harness.Spec))
 
@@ -48,6 +48,17 @@ var _ = Describe("An MTU black hole", mtu, func() {
 			judge.ComeFromOrigin(),
 			HaveField("TookMS", BeNumerically("<", 2*bed.Bounds().Fallback.Milliseconds())), // from the seeds, then from all
 		))
+		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(SatisfyAll(HaveField("Step", "piece"), HaveField("Cause", "stalled"))))
+	}, SpecTimeout(harness.Spec))
+
+	// Seen red: with stalls told as timeouts, the log has no stall.
+	It("names the parent whose pieces stall", needs("stall-target"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		peer := bed.Peers()[0]
+
+		By("swallowing full packets from everybody but the origin, and downloading")
+		bed.Inject(ctx, fault.MTU{Links: fault.From(peer).To(append(bed.Seeds(), bed.Peers()[1:]...)...), Bytes: pathMTU})
+		Expect(bed.Download(ctx, peer, fixtures.Layer4M).Wait(ctx)).To(judge.BeIntact(fixtures.Layer4M))
 		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(diagnosis("piece", "", "stalled")))
 	}, SpecTimeout(harness.Spec))
 

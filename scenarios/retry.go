@@ -48,6 +48,20 @@ var _ = Describe("Retry", retry, func() {
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(peer.Name))
 	}, SpecTimeout(harness.Spec))
 
+	It("gets files from the swarm again when the supernode no longer resets its connections", func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		peer := bed.Peers()[0]
+
+		By("resetting what the supernode answers to a peer, and downloading")
+		reset := bed.Inject(ctx, fault.Reset{Links: fault.From(peer).To(bed.Supernodes()...)})
+		Expect(bed.Download(ctx, peer, fixtures.Layer1M).Wait(ctx)).To(judge.BeIntact(fixtures.Layer1M))
+		Eventually(ctx, bed.Diagnoses(peer)).WithTimeout(bed.Bounds().Notice).Should(ContainElement(HaveField("Cause", "reset")))
+
+		By("letting it be")
+		reset.Heal(ctx)
+		Eventually(ctx, fresh(bed, peer)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
+	}, SpecTimeout(harness.Spec))
+
 	// Seen red: without retries, as in 2.1.0, the count stays 0.
 	DescribeTable("finds a supernode that was away", func(ctx SpecContext, how fault.How) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
@@ -59,7 +73,8 @@ var _ = Describe("Retry", retry, func() {
 			Eventually(ctx, bed.Known(peer)).WithTimeout(bed.Bounds().Notice).Should(BeEmpty())
 		}
 
-		By("bringing it back")
+		By("downloading in the meantime, then bringing it back")
+		Expect(bed.Download(ctx, bed.Peers()[1], fixtures.Layer1M).Wait(ctx)).To(judge.BeIntact(fixtures.Layer1M))
 		outage.Heal(ctx)
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ConsistOf(everybody))
 		Eventually(ctx, fresh(bed, bed.Peers()[0])).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())

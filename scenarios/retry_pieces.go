@@ -39,7 +39,7 @@ var _ = Describe("Retry", retry, func() {
 	// Seen red: with failed pieces taken from the origin at once, peers serve too little.
 	It("takes pieces elsewhere when a parent resets its connections", func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
-		peer, file := bed.Peers()[0], fixtures.Layer4M
+		peer, file := bed.Peers()[0], fixtures.Layer64M // so many pieces that some are asked of the seed
 
 		By("bringing the file into the swarm")
 		Expect(bed.Download(ctx, bed.Peers()[1], file).Wait(ctx)).To(judge.BeIntact(file))
@@ -73,14 +73,14 @@ var _ = Describe("Retry", retry, func() {
 	// Seen red: with all pieces asked of the primary seed, the origin has to help out.
 	It("gets a file past a parent that trickles", func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
-		peer, file := bed.Peers()[0], fixtures.Layer4M
+		peer, file := bed.Peers()[0], fixtures.Layer16M
 
 		By("bringing the file into the swarm")
 		Expect(bed.Download(ctx, bed.Peers()[1], file).Wait(ctx)).To(judge.BeIntact(file))
 
 		By("thinning the link to a seed")
 		const trickle = 50_000 // bytes/s: the whole file would take more than a minute
-		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(peer).To(bed.Seeds()[0]).Port(65002), BytesPerSecond: trickle})
+		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(peer).To(bed.SeedAtWork(ctx)).Port(65002), BytesPerSecond: trickle})
 
 		By("downloading")
 		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(

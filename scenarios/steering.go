@@ -20,7 +20,7 @@ var _ = Describe("A closed way to the supernode", steering, func() {
 		shut := bed.Peers()[0]
 
 		By("closing the way of one peer, then starting the swarm")
-		bed.Inject(ctx, fault.BlockPort{Links: fault.From(shut).To(bed.Supernodes()...), How: how})
+		closed := bed.Inject(ctx, fault.BlockPort{Links: fault.From(shut).To(bed.Supernodes()...), How: how})
 		bed.Open(ctx)
 		bed.AwaitReady(ctx, shut)
 
@@ -28,6 +28,12 @@ var _ = Describe("A closed way to the supernode", steering, func() {
 		Expect(bed.Download(ctx, shut, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromOrigin()))
 		Expect(bed.Download(ctx, bed.Peers()[1], fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
 		Expect(bed.Bypass(ctx)).To(HaveEach(BeZero()))
+
+		By("counting who is there, then opening the way")
+		Expect(bed.Members(ctx)).NotTo(ContainElement(shut.Name))
+		closed.Heal(ctx)
+		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(shut.Name))
+		Eventually(ctx, fresh(bed, shut)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 	},
 		Entry("dropped", fault.Dropped, SpecTimeout(harness.Spec)),
 		Entry("refused", fault.Refused, SpecTimeout(harness.Spec)),

@@ -8,6 +8,7 @@ import (
 	"github.com/faultbed/faultbed/harness"
 	"github.com/faultbed/faultbed/harness/judge"
 	"github.com/faultbed/faultbed/harness/topology"
+	"github.com/faultbed/faultbed/harness/workload"
 )
 
 // Minor releases speak to each other; a major that cannot is refused, and told why.
@@ -59,17 +60,21 @@ var _ = Describe("Version skew", versions, func() {
 		Entry("old peer, new supernode", topology.Small().Released(topology.NextMajor).Released(topology.Stable, "peer-3"), "peer-3", []string{"seed-1", "seed-2", "peer-1", "peer-2"}, SpecTimeout(harness.Spec)),
 	)
 
-	It("of a rolling upgrade in the middle of downloads interrupts none", needs("previous"), func(ctx SpecContext) {
+	It("of a rolling upgrade in the middle of a download does not interrupt it", needs("previous"), func(ctx SpecContext) {
 		const originRate = 2 << 20 // bytes/s: 16 MiB take 8 s
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().Released(topology.Previous).Released(topology.Stable, "supernode-1").OriginLimited(originRate))
 		file, downloading, upgraded := fixtures.Layer16M, bed.Peers()[0], bed.Peers()[1:]
 
-		By("getting well into a download")
-		download := bed.Download(ctx, downloading, file)
+		By("getting well into a download on all peers, who share what they have")
+		download, parents := bed.Download(ctx, downloading, file), []*workload.Download{}
+		for _, peer := range upgraded {
+			parents = append(parents, bed.Download(ctx, peer, file))
+		}
 		Eventually(ctx, download.Progress).WithTimeout(bed.Bounds().Download).Should(BeNumerically(">", 0.2))
 
-		By("upgrading the other peers, one after the other")
+		By("upgrading all but one, one after the other, in the middle of their downloads")
 		for i, peer := range upgraded {
+			parents[i].End()
 			peer.Release = topology.Stable
 			bed.Replace(ctx, peer)
 			if i == 0 {

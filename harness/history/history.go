@@ -184,7 +184,9 @@ type Download struct {
 	Claimed   From   `json:"claimed"` // as the client itself reports
 	// Witness is what the system's own metrics say that the client fetched from where
 	// meanwhile; what they do not tell apart is 0. Null where they cannot be had.
-	Witness *From  `json:"witness,omitempty"`
+	Witness *From `json:"witness,omitempty"`
+	// Unheard is why a witness that there is was not heard, or fell silent meanwhile.
+	Unheard string `json:"unheard,omitempty"`
 	Error   string `json:"error,omitempty"`
 }
 

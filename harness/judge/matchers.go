@@ -32,6 +32,14 @@ func BeIntact(file fixtures.File) types.GomegaMatcher {
 	})
 }
 
+// ComeFromAnywhere matches a download that got what it has from somewhere: scenarios use
+// it where systems may differ.
+func ComeFromAnywhere() types.GomegaMatcher {
+	return about("come from anywhere", func(d history.Download) string {
+		return most(d, d.From.Total(), 0)
+	})
+}
+
 // ComeFromSwarm matches a download that seeds and peers served for the most part, and
 // the origin hardly. What a fault swallows between proxy and client is counted as
 // served: the origin's share tells whether it arrived.

@@ -23,7 +23,7 @@ type Comparison struct {
 	Shared    int      // scenarios that all runs have
 	Elsewhere int      // scenarios that only some have
 	Worse     int      // scenarios that were not red in the first run and FAIL in the last
-	Unproven  int      // scenarios that were green in the first run, and in the last neither that nor FAIL
+	Unproven  int      // scenarios that were green in the first run, and in the last neither that nor FAIL, or N/A
 }
 
 // Row is a scenario that differs between the runs, or within one.
@@ -79,7 +79,7 @@ func (c *Comparison) weigh(name string, ends []ending) {
 	if worse(first, last) {
 		c.Worse++
 		notes = append(notes, "worse")
-	} else if first.green() && !last.green() && !last.any(history.Fail) {
+	} else if first.green() && !last.any(history.Fail) && (!last.green() || first.proves() && !last.proves()) {
 		c.Unproven++
 	}
 	if unstable {
@@ -126,6 +126,9 @@ func (e ending) all(v history.Verdict) bool {
 func (e ending) green() bool {
 	return len(e.verdicts) > 0 && !slices.ContainsFunc(e.verdicts, func(v history.Verdict) bool { return !Green(v) })
 }
+
+// proves says whether it came to a verdict over the system in some round: N/A does not.
+func (e ending) proves() bool { return e.any(history.Pass) || e.any(history.Known) }
 
 // ms is the median of the rounds' times, the lower one of two.
 func (e ending) ms() (ms int64, ok bool) {
@@ -307,7 +310,7 @@ func (c Comparison) sums() []string {
 		sums = append(sums, fmt.Sprintf("not in all runs: %d", c.Elsewhere))
 	}
 	if c.Unproven > 0 {
-		sums = append(sums, fmt.Sprintf("green in %s, and INCONCLUSIVE, INFRA or not run in %s: %d", first, last, c.Unproven))
+		sums = append(sums, fmt.Sprintf("green in %s, and INCONCLUSIVE, INFRA, N/A or not run in %s: %d", first, last, c.Unproven))
 	}
 	sums = append(sums, fmt.Sprintf("worse in %s than in %s: %d", last, first, c.Worse))
 	timed := func(r Row) bool {

@@ -195,7 +195,7 @@ a seed is lost  PASS 100 ms       FAIL 400 ms       worse
 
 same verdict in all: 1 of 3
 not in all runs: 1
-green in dragonfly v2.2.1, and INCONCLUSIVE, INFRA or not run in dragonfly v2.3.0: 1
+green in dragonfly v2.2.1, and INCONCLUSIVE, INFRA, N/A or not run in dragonfly v2.3.0: 1
 worse in dragonfly v2.3.0 than in dragonfly v2.2.1: 1
 ms: the longest download from when the first fault was confirmed; it differs when by more than a factor of 2 and a second
 `
@@ -206,7 +206,7 @@ ms: the longest download from when the first fault was confirmed; it differs whe
 
 - same verdict in all: 1 of 3
 - not in all runs: 1
-- green in dragonfly v2.2.1, and INCONCLUSIVE, INFRA or not run in dragonfly v2.3.0: 1
+- green in dragonfly v2.2.1, and INCONCLUSIVE, INFRA, N/A or not run in dragonfly v2.3.0: 1
 - worse in dragonfly v2.3.0 than in dragonfly v2.2.1: 1
 - ms: the longest download from when the first fault was confirmed; it differs when by more than a factor of 2 and a second
 `

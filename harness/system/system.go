@@ -115,6 +115,7 @@ func JSON(ctx context.Context, in Inside, node, url string, v any) error {
 type Member struct {
 	Name      string
 	Release   string
+	Unnamed   bool // the supernode tells how many there are, not who: Name is made up
 	Seed      bool
 	Reachable bool // passes the connectivity check: may be a parent
 }
@@ -153,6 +154,7 @@ type Bounds struct {
 	Rejoin   time.Duration // from a healed network to the peer being counted again
 	Download time.Duration // for the largest file of the catalogue under a fault
 
+	OriginPeers   int64 // that may fetch one file from the origin at the same time
 	OriginSpan    int64 // bytes that are fetched from the origin by one request, at least
 	OriginRequest int64 // bytes that such a request takes, at most
 }

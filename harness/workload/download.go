@@ -3,6 +3,7 @@
 package workload
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,7 +86,7 @@ type arrival struct {
 func (d *Download) run(ctx context.Context, by way) {
 	defer close(d.done)
 	defer d.cancel()
-	before := d.counted(ctx)
+	before, unheard := d.ground.Counted(ctx)
 	got, err := by.fetch(ctx)
 	outcome := d.Record()
 	outcome.TookMS = d.ground.Now() - outcome.StartedMS
@@ -102,21 +103,19 @@ func (d *Download) run(ctx context.Context, by way) {
 		d.ground.Trouble(fmt.Errorf("download of %s: %w", d.file.Name, err))
 	}
 	// A command that fetched by itself when its daemon had failed is in no daemon's count.
-	if after := d.counted(ctx); before != nil && after != nil && outcome.Error == "" && got.claim.Error == "" {
+	after, err := d.ground.Counted(ctx)
+	switch err := cmp.Or(unheard, err); {
+	case errors.Is(err, system.ErrNotCounted):
+	case err != nil: // a fault may have taken the witness away
+		outcome.Unheard = err.Error()
+	case after.Origin < before.Origin:
+		outcome.Unheard = "its counters began anew"
+	case outcome.Error == "" && got.claim.Error == "":
 		outcome.Witness = &history.From{
 			Origin: after.Origin - before.Origin, Seeds: after.Seeds - before.Seeds, Peers: after.Peers - before.Peers,
 		}
 	}
 	d.set(outcome)
-}
-
-// counted is what the system itself counts, nil if it does not, or cannot now.
-func (d *Download) counted(ctx context.Context) *history.From {
-	from, err := d.ground.Counted(ctx)
-	if err != nil {
-		return nil
-	}
-	return &from
 }
 
 func (d *Download) set(r history.Download) {

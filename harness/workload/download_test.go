@@ -90,6 +90,7 @@ func TestCommand(t *testing.T) {
 		trouble bool
 	}{
 		"well":                {ground{stdout: "ok", content: whole, counted: counted}, true, "", &history.From{Origin: 7}, false},
+		"counters fell":       {ground{stdout: "ok", content: whole, counted: []history.From{{Origin: 17}, {Origin: 1}}}, true, "", nil, false},
 		"nobody counts":       {ground{stdout: "ok", content: whole}, true, "", nil, false},
 		"the command's own":   {ground{stdout: "own way", content: whole, counted: counted}, true, "", nil, false},
 		"wrong content":       {ground{stdout: "ok", content: "x"}, false, "", nil, false},

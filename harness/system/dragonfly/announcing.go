@@ -80,7 +80,7 @@ func (w *watches) members(node string, now watch, pace time.Duration) ([]system.
 	for version, count := range now.counts {
 		hosts := math.Round((count - seen[0].counts[version]) * float64(pace) / float64(span))
 		for i := range int(hosts) {
-			found = append(found, system.Member{Name: fmt.Sprintf("unnamed-%d@%s", i+1, version), Release: version, Reachable: true})
+			found = append(found, system.Member{Name: fmt.Sprintf("unnamed-%d@%s", i+1, version), Release: version, Unnamed: true, Reachable: true})
 		}
 	}
 	slices.SortFunc(found, func(a, b system.Member) int { return strings.Compare(a.Name, b.Name) })

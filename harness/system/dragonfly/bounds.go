@@ -119,6 +119,7 @@ func (s *System) Bounds() system.Bounds {
 		Download: moving + 3*fallback,
 
 		// One request fetches a file of any size: download.concurrent is off.
-		OriginSpan: 64 << 20, OriginRequest: 512,
+		// The default of a task's back-to-source peers: scheduler/config/constants.go:61.
+		OriginPeers: 200, OriginSpan: 64 << 20, OriginRequest: 512,
 	}
 }

@@ -244,12 +244,12 @@ func TestPorts(t *testing.T) {
 
 func TestLacks(t *testing.T) {
 	all := newSystem(t, "v2.2.1", "fast")
-	for _, need := range []string{"mesh", "callback", "next-major", "check", "seed-order", "wrong-seed"} {
+	for _, need := range []string{"mesh", "next-major", "large-messages", "stall-target", "weak-previous", "seed-order", "wrong-seed"} {
 		if all.Lacks(need) == "" {
 			t.Errorf("%s is not lacking", need)
 		}
 	}
-	for _, need := range []string{"previous", "next", "lease", "manager", "proxy"} {
+	for _, need := range []string{"previous", "next", "manager", "owner", "proxy"} {
 		if why := all.Lacks(need); why != "" {
 			t.Errorf("%s is lacking: %s", need, why)
 		}

@@ -63,11 +63,10 @@ func (s *System) Warming() bool { return true }
 // lacks are the needs of scenarios that no Dragonfly meets, and why.
 var lacks = map[string]string{
 	"mesh":           "Dragonfly peers connect to each other only while they download",
-	"callback":       "Dragonfly's schedulers do not call peers back",
-	"check":          "Dragonfly does not check whether port 65001 can be reached",
 	"next-major":     "there is no next major release of Dragonfly's Go daemon",
 	"seed-order":     "which of two Dragonfly seeds comes first is not configured: the scheduler hashes the task",
 	"large-messages": "what Dragonfly's peers and schedulers tell each other fits into small packets",
+	"stall-target":   "Dragonfly logs an answer that stalls in its body without an address",
 	"weak-previous":  "the releases of Dragonfly before this one try again as it does",
 	"wrong-seed":     "Dragonfly seeds register themselves: nobody configures their addresses",
 }

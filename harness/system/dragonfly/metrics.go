@@ -3,7 +3,6 @@ package dragonfly
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 
 	dto "github.com/prometheus/client_model/go"
@@ -14,9 +13,6 @@ import (
 	"github.com/faultbed/faultbed/harness/system"
 	"github.com/faultbed/faultbed/harness/topology"
 )
-
-// ErrNotCounted says that a release does not count where its content came from.
-var ErrNotCounted = errors.New("this release does not count bytes by their source")
 
 // Families of metrics. A daemon counts bytes from the origin, and tells those from seeds
 // and peers apart by nothing; a scheduler's own figures miss what it never heard of.
@@ -77,7 +73,7 @@ func (s *System) Counted(ctx context.Context, in system.Inside, peer topology.No
 		return history.From{}, err
 	}
 	if !r.backSource {
-		return history.From{}, fmt.Errorf("%s at %s: %w", peer.Name, r.version, ErrNotCounted)
+		return history.From{}, fmt.Errorf("%s at %s: %w", peer.Name, r.version, system.ErrNotCounted)
 	}
 	families, err := readMetrics(ctx, in, peer.Name)
 	if err != nil {
@@ -85,7 +81,7 @@ func (s *System) Counted(ctx context.Context, in system.Inside, peer topology.No
 	}
 	family, ok := families[backSource]
 	if !ok {
-		return history.From{}, fmt.Errorf("%s: no %s among its metrics: %w", peer.Name, backSource, ErrNotCounted)
+		return history.From{}, fmt.Errorf("%s: no %s among its metrics: %w", peer.Name, backSource, system.ErrNotCounted)
 	}
 	return history.From{Origin: int64(sum(family, nil))}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/faultbed/faultbed/harness/history"
+	"github.com/faultbed/faultbed/harness/system"
 	"github.com/faultbed/faultbed/harness/topology"
 )
 
@@ -35,12 +36,12 @@ func TestCounted(t *testing.T) {
 		"a daemon without the metric":   {topology.Stable, "# TYPE x counter\nx 1\n"},
 	} {
 		peer.Release = tc.release
-		if got, err := s.Counted(t.Context(), serving(t, "peer-2", tc.text), peer); !errors.Is(err, ErrNotCounted) || !strings.Contains(err.Error(), "peer-2") {
+		if got, err := s.Counted(t.Context(), serving(t, "peer-2", tc.text), peer); !errors.Is(err, system.ErrNotCounted) || !strings.Contains(err.Error(), "peer-2") {
 			t.Errorf("%s: %+v, %v; want that it is not counted", name, got, err)
 		}
 	}
 	peer.Release = topology.Stable
-	if _, err := s.Counted(t.Context(), serving(t, "peer-2", "<html>"), peer); err == nil || errors.Is(err, ErrNotCounted) {
+	if _, err := s.Counted(t.Context(), serving(t, "peer-2", "<html>"), peer); err == nil || errors.Is(err, system.ErrNotCounted) {
 		t.Errorf("what is no metrics: %v", err)
 	}
 }

@@ -208,6 +208,6 @@ func (s *System) Bounds() system.Bounds {
 		Rejoin:   s.timers.RejoinWithin(),
 		Download: 30*time.Second + 3*s.timers.FallbackWithin(),
 
-		OriginSpan: source.Span, OriginRequest: 128,
+		OriginPeers: 1, OriginSpan: source.Span, OriginRequest: 128,
 	}
 }
