@@ -18,7 +18,7 @@ var _ = Describe("Retry", retry, func() {
 	// Seen red: with failed pieces taken from the origin at once, it serves two thirds of the file.
 	It("finishes a download over links that flap", func(ctx SpecContext) {
 		const originRate = 4 << 20   // bytes/s: 16 MiB take 4 s, two turns of the flapping
-		const down = 2 * time.Second // longer than a piece is waited for: some fail
+		const down = 2 * time.Second // longer than the reference swarm waits for a piece: some fail
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
 		peer, file := bed.Peers()[0], fixtures.Layer16M
 
@@ -33,7 +33,6 @@ var _ = Describe("Retry", retry, func() {
 			judge.BeIntact(file),
 			HaveField("From.Origin", BeNumerically("<", file.Size/2)),
 		))
-		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(diagnosis("piece", "", "")))
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with failed pieces taken from the origin at once, peers serve too little.

@@ -50,6 +50,7 @@ func TestDiagnoses(t *testing.T) {
 		},
 		"v2.2.1/descriptors": {
 			"storage||too many open files",
+			"open||too many open files", // the same error, told by another file
 		},
 		"v2.2.1/manager-refused": {
 			"manager|10.231.9.5:65003|refused",
@@ -133,6 +134,7 @@ func TestDiagnosisOfALine(t *testing.T) {
 		{prefix + "peer/piece_manager.go:233\tput piece to storage failed, piece num: 3, wrote: 1024, error: context deadline exceeded", "piece||stalled"},
 		{prefix + "config/dynconfig.go:174\tseed peer host address  is unreachable: rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial tcp: lookup seed-1 on 127.0.0.11:53: no such host\"", "seed|seed-1:65000|no such host"},
 		{"2026/11/22 23:56:26 http: Accept error: accept tcp [::]:65002: accept4: too many open files; retrying in 5ms", "accept|[::]:65002|too many open files"},
+		{"2026-11-23T01:03:29.480Z\tFATAL\tdaemon/daemon.go:663\tmetrics server closed unexpect: listen tcp :8000: socket: too many open files", "open||too many open files"},
 		{"goroutine 1 [running]:", ""},
 		{"", ""},
 	} {

@@ -13,6 +13,7 @@ const (
 	stepManager      diag.Step = "manager"        // ask the manager for schedulers or seeds
 	stepStorage      diag.Step = "storage"        // put what was fetched on disk
 	stepBackToSource diag.Step = "back to source" // a scheduler's order
+	stepOpen         diag.Step = "open"           // a file or a socket, of whatever purpose
 )
 
 // causeOrdered is why a daemon goes to the origin although it did not fail to.
@@ -76,5 +77,10 @@ var byAddress = []pattern{
 	{step: diag.Check, message: regexp.MustCompile(`^scheduler (?P<target>\S+:\d+) is unreachable: (?P<error>.*)`), port: SchedulerPort},
 }
 
+// exhausted is what any line may end with, one that ends the program too.
+var exhausted = []pattern{
+	{step: stepOpen, message: regexp.MustCompile(`(?P<error>(?:\S+ )*\S+: too many open files)`)},
+}
+
 // with returns the common patterns and more.
-func with(more []pattern) []pattern { return slices.Concat(patterns, more) }
+func with(more []pattern) []pattern { return slices.Concat(patterns, more, exhausted) }
