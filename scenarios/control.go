@@ -31,7 +31,7 @@ var _ = Describe("The control plane", control, func() {
 		outage.Heal(ctx)
 		Eventually(ctx, fresh(bed, peer)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 	},
-		Entry("the manager, killed", topology.Manager, fault.Killed, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
+		Entry("the manager, killed", smoke, topology.Manager, fault.Killed, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
 		Entry("the manager, paused", topology.Manager, fault.Paused, judge.ComeFromAnywhere(), SpecTimeout(harness.Spec)),
 		Entry("the manager, dropped", topology.Manager, fault.Dropped, judge.ComeFromAnywhere(), SpecTimeout(harness.Spec)),
 		Entry("the database, killed", topology.Database, fault.Killed, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),

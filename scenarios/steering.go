@@ -36,6 +36,6 @@ var _ = Describe("A closed way to the supernode", steering, func() {
 		Eventually(ctx, fresh(bed, shut)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 	},
 		Entry("dropped", fault.Dropped, SpecTimeout(harness.Spec)),
-		Entry("refused", fault.Refused, SpecTimeout(harness.Spec)),
+		Entry("refused", smoke, fault.Refused, SpecTimeout(harness.Spec)),
 	)
 })
