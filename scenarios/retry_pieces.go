@@ -72,7 +72,7 @@ var _ = Describe("Retry", retry, func() {
 	// Seen red: with all pieces asked of the primary seed, the origin has to help out.
 	It("gets a file past a parent that trickles", func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
-		peer, file := bed.Peers()[0], fixtures.Layer16M
+		peer, file := bed.Peers()[0], fixtures.Layer64M // so many pieces that some are asked of the seed
 
 		By("bringing the file into the swarm")
 		Expect(bed.Download(ctx, bed.Peers()[1], file).Wait(ctx)).To(judge.BeIntact(file))

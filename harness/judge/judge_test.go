@@ -53,7 +53,11 @@ func TestVerdict(t *testing.T) {
 		"a witness that agrees": {history.History{Downloads: []history.Download{
 			{Bytes: 1 << 20, From: history.From{Origin: 1<<20 + 300}, Witness: &history.From{Origin: 1 << 20}},
 			{Bytes: 1 << 20, From: history.From{Seeds: 1 << 20}, Witness: &history.From{}},
+			{Bytes: 16 << 20, From: history.From{Origin: 16 << 20, Peers: 12 << 20}, Witness: &history.From{Origin: 8 << 20}}, // half was there
 		}}, history.Pass, ""},
+		"a witness that counts more": {history.History{Downloads: []history.Download{
+			{Bytes: 16 << 20, From: history.From{Origin: 8 << 20, Peers: 12 << 20}, Witness: &history.From{Origin: 16 << 20}},
+		}}, history.Inconclusive, "the peer's metrics say 16777216"},
 		"a witness that does not": {history.History{Downloads: []history.Download{
 			{Peer: "peer-1", File: "f", Bytes: 1 << 20, From: history.From{Origin: 2 << 20}, Witness: &history.From{Origin: 1 << 20}},
 		}}, history.Inconclusive, "the peer's metrics say 1048576"},
