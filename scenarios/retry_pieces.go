@@ -69,10 +69,25 @@ var _ = Describe("Retry", retry, func() {
 		Expect(download.Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
 	}, SpecTimeout(harness.Spec))
 
-	// Seen red: with all pieces asked of the primary seed, the origin has to help out.
 	It("gets a file past a parent that trickles", func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, file := bed.Peers()[0], fixtures.Layer64M // so many pieces that some are asked of the seed
+
+		By("bringing the file into the swarm")
+		Expect(bed.Download(ctx, bed.Peers()[1], file).Wait(ctx)).To(judge.BeIntact(file))
+
+		By("thinning the link to a seed")
+		const trickle = 50_000 // bytes/s: the whole file would take 20 minutes
+		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(peer).To(bed.SeedAtWork(ctx)).Port(65002), BytesPerSecond: trickle})
+
+		By("downloading")
+		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(judge.BeIntact(file)) // within the system's bound
+	}, SpecTimeout(harness.Spec))
+
+	// Seen red: with all pieces asked of the primary seed, the origin has to help out.
+	It("gets a file past a parent that trickles from others that have it", needs("patience"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		peer, file := bed.Peers()[0], fixtures.Layer4M
 
 		By("bringing the file into the swarm")
 		Expect(bed.Download(ctx, bed.Peers()[1], file).Wait(ctx)).To(judge.BeIntact(file))

@@ -67,6 +67,7 @@ var lacks = map[string]string{
 	"seed-order":     "which of two Dragonfly seeds comes first is not configured: the scheduler hashes the task",
 	"large-messages": "what Dragonfly's peers and schedulers tell each other fits into small packets",
 	"stall-target":   "Dragonfly logs an answer that stalls in its body without an address",
+	"patience":       "whether a Dragonfly peer whose piece timed out keeps to its other parent or is sent to the origin is a race",
 	"weak-previous":  "the releases of Dragonfly before this one try again as it does",
 	"wrong-seed":     "Dragonfly seeds register themselves: nobody configures their addresses",
 }
