@@ -20,6 +20,7 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 	// What a peer is called back on 65000 for, and loses, differs between systems.
 	wherever := judge.ComeFromAnywhere()
 
+	// Seen red: with 8002 left open, the file comes from the swarm.
 	DescribeTable("costs nobody a file, and nothing at all once it is open", func(ctx SpecContext, port closedPort, how fault.How, source types.GomegaMatcher) {
 		bed := harness.Start(ctx, GinkgoTB(), near)
 		sick, well := bed.Node("peer-1"), bed.Node("peer-2")
@@ -47,6 +48,7 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 		Entry("65003 refused", needs("manager"), out65003, fault.Refused, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
 	)
 
+	// Seen red: with 65002 left open, the file comes from the seeds.
 	DescribeTable("of all seeds sends a peer to the origin, and back to them once it is open", func(ctx SpecContext, port int, how fault.How) {
 		bed := harness.Start(ctx, GinkgoTB(), near)
 		peer := bed.Peers()[0]

@@ -15,6 +15,7 @@ import (
 // around a fault in that way. What the origin served proves it; a connection that
 // walked around its link would make the run INCONCLUSIVE.
 var _ = Describe("A closed way to the supernode", steering, func() {
+	// Seen red: with the way left open, the file comes from the swarm.
 	DescribeTable("is closed by address and by name", func(ctx SpecContext, how fault.How) {
 		bed := harness.Lay(ctx, GinkgoTB(), topology.Small())
 		shut := bed.Peers()[0]
