@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -9,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/faultbed/faultbed/fixtures"
 	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/history"
 	"github.com/faultbed/faultbed/harness/ledger"
@@ -175,6 +178,45 @@ func (b *Bed) Served(nodes ...topology.Node) func(context.Context) (int64, error
 
 // inside leads into the namespaces of the bed's nodes.
 func (b *Bed) inside() system.Inside { return Inside{b.session.Agent, b.Container} }
+
+// SeedAtWork is the seed that has served most since the latest download began: which one
+// that is, a system decides. Where none has served the spec proves nothing.
+func (b *Bed) SeedAtWork(ctx context.Context) topology.Node {
+	b.tb.Helper()
+	book, err := b.Ledger(ctx)
+	if err != nil {
+		b.infra(err)
+	}
+	b.mu.Lock()
+	book = book.Since(b.mark)
+	b.mu.Unlock()
+	served := func(seed topology.Node) int64 { return book.Served(b.topo, b.content, seed.Name) }
+	most := slices.MaxFunc(b.Seeds(), func(x, y topology.Node) int { return cmp.Compare(served(x), served(y)) })
+	if served(most) == 0 {
+		b.doubt("no seed serves the download that was to be disturbed")
+	}
+	return most
+}
+
+// Owner is the supernode that knows of a file, by its log. Where that is not one of them
+// alone the spec proves nothing.
+func (b *Bed) Owner(ctx context.Context, file fixtures.File) topology.Node {
+	b.tb.Helper()
+	var owners []topology.Node
+	for _, s := range b.Supernodes() {
+		log, err := patient{b}.Log(ctx, s.Name)
+		if err != nil {
+			b.infra(err)
+		}
+		if bytes.Contains(log, []byte(b.url(file))) {
+			owners = append(owners, s)
+		}
+	}
+	if len(owners) != 1 {
+		b.doubt(fmt.Sprintf("%d supernodes know of %s: %v", len(owners), file.Name, topology.Names(owners)))
+	}
+	return owners[0]
+}
 
 // readFacts looks at the namespaces of all nodes that run.
 func (b *Bed) readFacts(ctx context.Context) (map[string]agent.Facts, error) {
