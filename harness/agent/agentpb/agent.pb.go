@@ -83,6 +83,14 @@ const (
 	Verdict_VERDICT_DROP        Verdict = 1
 	// Answer with a TCP reset.
 	Verdict_VERDICT_RESET Verdict = 2
+	// Answer with ICMP destination unreachable, code Rule.code.
+	Verdict_VERDICT_UNREACHABLE Verdict = 3
+	// Answer with ICMP fragmentation needed, next-hop MTU Rule.longer_than.
+	Verdict_VERDICT_TOO_BIG Verdict = 4
+	// Send a second copy. Only where packets leave.
+	Verdict_VERDICT_DUPLICATE Verdict = 5
+	// Change the payload and leave the checksum as it was.
+	Verdict_VERDICT_CORRUPT Verdict = 6
 )
 
 // Enum value maps for Verdict.
@@ -91,11 +99,19 @@ var (
 		0: "VERDICT_UNSPECIFIED",
 		1: "VERDICT_DROP",
 		2: "VERDICT_RESET",
+		3: "VERDICT_UNREACHABLE",
+		4: "VERDICT_TOO_BIG",
+		5: "VERDICT_DUPLICATE",
+		6: "VERDICT_CORRUPT",
 	}
 	Verdict_value = map[string]int32{
 		"VERDICT_UNSPECIFIED": 0,
 		"VERDICT_DROP":        1,
 		"VERDICT_RESET":       2,
+		"VERDICT_UNREACHABLE": 3,
+		"VERDICT_TOO_BIG":     4,
+		"VERDICT_DUPLICATE":   5,
+		"VERDICT_CORRUPT":     6,
 	}
 )
 
@@ -606,8 +622,21 @@ type Rule struct {
 	// Downstream: "ip:port" that the client dialled, before steering.
 	Originals []string `protobuf:"bytes,4,rep,name=originals,proto3" json:"originals,omitempty"`
 	// Bytes of an IP packet; 0 takes all, else only longer ones.
-	LongerThan    int32   `protobuf:"varint,5,opt,name=longer_than,json=longerThan,proto3" json:"longer_than,omitempty"`
-	Verdict       Verdict `protobuf:"varint,6,opt,name=verdict,proto3,enum=faultbed.agent.v1.Verdict" json:"verdict,omitempty"`
+	LongerThan int32   `protobuf:"varint,5,opt,name=longer_than,json=longerThan,proto3" json:"longer_than,omitempty"`
+	Verdict    Verdict `protobuf:"varint,6,opt,name=verdict,proto3,enum=faultbed.agent.v1.Verdict" json:"verdict,omitempty"`
+	// Judge packets where they leave: upstream by originals, downstream by ports.
+	Leaving bool `protobuf:"varint,7,opt,name=leaving,proto3" json:"leaving,omitempty"`
+	// In place of links: packets that come from these addresses, other than TCP; of UDP
+	// only, if ports are given: to them upstream, from them downstream.
+	Peers []string `protobuf:"bytes,8,rep,name=peers,proto3" json:"peers,omitempty"`
+	// Of the packets that match, the verdict hits so many of a million, by chance; 0 is
+	// all. With a burst above 1 it hits that many in a row, on average.
+	PerMillion uint32 `protobuf:"varint,9,opt,name=per_million,json=perMillion,proto3" json:"per_million,omitempty"`
+	Burst      uint32 `protobuf:"varint,10,opt,name=burst,proto3" json:"burst,omitempty"`
+	// Of each connection's packets after the first SYN, the verdict hits those with
+	// these numbers, from 1.
+	Indices       []uint32 `protobuf:"varint,11,rep,packed,name=indices,proto3" json:"indices,omitempty"`
+	Code          uint32   `protobuf:"varint,12,opt,name=code,proto3" json:"code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -682,6 +711,48 @@ func (x *Rule) GetVerdict() Verdict {
 		return x.Verdict
 	}
 	return Verdict_VERDICT_UNSPECIFIED
+}
+
+func (x *Rule) GetLeaving() bool {
+	if x != nil {
+		return x.Leaving
+	}
+	return false
+}
+
+func (x *Rule) GetPeers() []string {
+	if x != nil {
+		return x.Peers
+	}
+	return nil
+}
+
+func (x *Rule) GetPerMillion() uint32 {
+	if x != nil {
+		return x.PerMillion
+	}
+	return 0
+}
+
+func (x *Rule) GetBurst() uint32 {
+	if x != nil {
+		return x.Burst
+	}
+	return 0
+}
+
+func (x *Rule) GetIndices() []uint32 {
+	if x != nil {
+		return x.Indices
+	}
+	return nil
+}
+
+func (x *Rule) GetCode() uint32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
 }
 
 type AddRulesRequest struct {
@@ -900,9 +971,12 @@ type Count struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Node  string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
 	// Index of the rule in AddRulesRequest.
-	Rule          int32  `protobuf:"varint,2,opt,name=rule,proto3" json:"rule,omitempty"`
-	Packets       uint64 `protobuf:"varint,3,opt,name=packets,proto3" json:"packets,omitempty"`
-	Bytes         uint64 `protobuf:"varint,4,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	Rule int32 `protobuf:"varint,2,opt,name=rule,proto3" json:"rule,omitempty"`
+	// What the verdict hit.
+	Packets uint64 `protobuf:"varint,3,opt,name=packets,proto3" json:"packets,omitempty"`
+	Bytes   uint64 `protobuf:"varint,4,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// What it was chosen from: the same, unless it hits by chance or by number.
+	Seen          uint64 `protobuf:"varint,5,opt,name=seen,proto3" json:"seen,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -965,6 +1039,13 @@ func (x *Count) GetBytes() uint64 {
 	return 0
 }
 
+func (x *Count) GetSeen() uint64 {
+	if x != nil {
+		return x.Seen
+	}
+	return 0
+}
+
 type CountersResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Counts        []*Count               `protobuf:"bytes,1,rep,name=counts,proto3" json:"counts,omitempty"`
@@ -1009,6 +1090,1278 @@ func (x *CountersResponse) GetCounts() []*Count {
 	return nil
 }
 
+type ShapeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Owner         string                 `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	Rates         []*Rate                `protobuf:"bytes,2,rep,name=rates,proto3" json:"rates,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShapeRequest) Reset() {
+	*x = ShapeRequest{}
+	mi := &file_agent_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShapeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShapeRequest) ProtoMessage() {}
+
+func (x *ShapeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShapeRequest.ProtoReflect.Descriptor instead.
+func (*ShapeRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ShapeRequest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *ShapeRequest) GetRates() []*Rate {
+	if x != nil {
+		return x.Rates
+	}
+	return nil
+}
+
+// Rate bounds one direction of one link, where its packets leave.
+type Rate struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Node      string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Direction Direction              `protobuf:"varint,2,opt,name=direction,proto3,enum=faultbed.agent.v1.Direction" json:"direction,omitempty"`
+	// Downstream: the listener's port in this namespace.
+	Port uint32 `protobuf:"varint,3,opt,name=port,proto3" json:"port,omitempty"`
+	// Upstream: "ip:port" that the client dialled, before steering.
+	Original       string `protobuf:"bytes,4,opt,name=original,proto3" json:"original,omitempty"`
+	BytesPerSecond uint64 `protobuf:"varint,5,opt,name=bytes_per_second,json=bytesPerSecond,proto3" json:"bytes_per_second,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *Rate) Reset() {
+	*x = Rate{}
+	mi := &file_agent_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rate) ProtoMessage() {}
+
+func (x *Rate) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rate.ProtoReflect.Descriptor instead.
+func (*Rate) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Rate) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Rate) GetDirection() Direction {
+	if x != nil {
+		return x.Direction
+	}
+	return Direction_DIRECTION_UNSPECIFIED
+}
+
+func (x *Rate) GetPort() uint32 {
+	if x != nil {
+		return x.Port
+	}
+	return 0
+}
+
+func (x *Rate) GetOriginal() string {
+	if x != nil {
+		return x.Original
+	}
+	return ""
+}
+
+func (x *Rate) GetBytesPerSecond() uint64 {
+	if x != nil {
+		return x.BytesPerSecond
+	}
+	return 0
+}
+
+type ShapeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShapeResponse) Reset() {
+	*x = ShapeResponse{}
+	mi := &file_agent_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShapeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShapeResponse) ProtoMessage() {}
+
+func (x *ShapeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShapeResponse.ProtoReflect.Descriptor instead.
+func (*ShapeResponse) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{21}
+}
+
+type UnshapeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Owner         string                 `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnshapeRequest) Reset() {
+	*x = UnshapeRequest{}
+	mi := &file_agent_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnshapeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnshapeRequest) ProtoMessage() {}
+
+func (x *UnshapeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnshapeRequest.ProtoReflect.Descriptor instead.
+func (*UnshapeRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *UnshapeRequest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+type UnshapeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnshapeResponse) Reset() {
+	*x = UnshapeResponse{}
+	mi := &file_agent_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnshapeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnshapeResponse) ProtoMessage() {}
+
+func (x *UnshapeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnshapeResponse.ProtoReflect.Descriptor instead.
+func (*UnshapeResponse) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{23}
+}
+
+type ShapedRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Owner         string                 `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShapedRequest) Reset() {
+	*x = ShapedRequest{}
+	mi := &file_agent_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShapedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShapedRequest) ProtoMessage() {}
+
+func (x *ShapedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShapedRequest.ProtoReflect.Descriptor instead.
+func (*ShapedRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *ShapedRequest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+type Flow struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Node  string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// Index of the rate in ShapeRequest.
+	Rate    int32  `protobuf:"varint,2,opt,name=rate,proto3" json:"rate,omitempty"`
+	Packets uint64 `protobuf:"varint,3,opt,name=packets,proto3" json:"packets,omitempty"`
+	Bytes   uint64 `protobuf:"varint,4,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// Packets that had to wait.
+	Delayed       uint64 `protobuf:"varint,5,opt,name=delayed,proto3" json:"delayed,omitempty"`
+	Dropped       uint64 `protobuf:"varint,6,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Flow) Reset() {
+	*x = Flow{}
+	mi := &file_agent_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Flow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Flow) ProtoMessage() {}
+
+func (x *Flow) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Flow.ProtoReflect.Descriptor instead.
+func (*Flow) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Flow) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Flow) GetRate() int32 {
+	if x != nil {
+		return x.Rate
+	}
+	return 0
+}
+
+func (x *Flow) GetPackets() uint64 {
+	if x != nil {
+		return x.Packets
+	}
+	return 0
+}
+
+func (x *Flow) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *Flow) GetDelayed() uint64 {
+	if x != nil {
+		return x.Delayed
+	}
+	return 0
+}
+
+func (x *Flow) GetDropped() uint64 {
+	if x != nil {
+		return x.Dropped
+	}
+	return 0
+}
+
+type ShapedResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Flows         []*Flow                `protobuf:"bytes,1,rep,name=flows,proto3" json:"flows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShapedResponse) Reset() {
+	*x = ShapedResponse{}
+	mi := &file_agent_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShapedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShapedResponse) ProtoMessage() {}
+
+func (x *ShapedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShapedResponse.ProtoReflect.Descriptor instead.
+func (*ShapedResponse) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ShapedResponse) GetFlows() []*Flow {
+	if x != nil {
+		return x.Flows
+	}
+	return nil
+}
+
+type SpoofNamesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Owner string                 `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	Nodes []string               `protobuf:"bytes,2,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	// All names if empty.
+	Names []string `protobuf:"bytes,3,rep,name=names,proto3" json:"names,omitempty"`
+	// "silence", "servfail", "nxdomain", "address" or "slow".
+	Answer        string               `protobuf:"bytes,4,opt,name=answer,proto3" json:"answer,omitempty"`
+	Address       string               `protobuf:"bytes,5,opt,name=address,proto3" json:"address,omitempty"`
+	Delay         *durationpb.Duration `protobuf:"bytes,6,opt,name=delay,proto3" json:"delay,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpoofNamesRequest) Reset() {
+	*x = SpoofNamesRequest{}
+	mi := &file_agent_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpoofNamesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpoofNamesRequest) ProtoMessage() {}
+
+func (x *SpoofNamesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpoofNamesRequest.ProtoReflect.Descriptor instead.
+func (*SpoofNamesRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *SpoofNamesRequest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *SpoofNamesRequest) GetNodes() []string {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *SpoofNamesRequest) GetNames() []string {
+	if x != nil {
+		return x.Names
+	}
+	return nil
+}
+
+func (x *SpoofNamesRequest) GetAnswer() string {
+	if x != nil {
+		return x.Answer
+	}
+	return ""
+}
+
+func (x *SpoofNamesRequest) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *SpoofNamesRequest) GetDelay() *durationpb.Duration {
+	if x != nil {
+		return x.Delay
+	}
+	return nil
+}
+
+type SpoofNamesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpoofNamesResponse) Reset() {
+	*x = SpoofNamesResponse{}
+	mi := &file_agent_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpoofNamesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpoofNamesResponse) ProtoMessage() {}
+
+func (x *SpoofNamesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpoofNamesResponse.ProtoReflect.Descriptor instead.
+func (*SpoofNamesResponse) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{28}
+}
+
+type RestoreNamesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Owner         string                 `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreNamesRequest) Reset() {
+	*x = RestoreNamesRequest{}
+	mi := &file_agent_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreNamesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreNamesRequest) ProtoMessage() {}
+
+func (x *RestoreNamesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreNamesRequest.ProtoReflect.Descriptor instead.
+func (*RestoreNamesRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *RestoreNamesRequest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+type RestoreNamesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestoreNamesResponse) Reset() {
+	*x = RestoreNamesResponse{}
+	mi := &file_agent_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestoreNamesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestoreNamesResponse) ProtoMessage() {}
+
+func (x *RestoreNamesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestoreNamesResponse.ProtoReflect.Descriptor instead.
+func (*RestoreNamesResponse) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{30}
+}
+
+type AskedRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Owner         string                 `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AskedRequest) Reset() {
+	*x = AskedRequest{}
+	mi := &file_agent_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AskedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AskedRequest) ProtoMessage() {}
+
+func (x *AskedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AskedRequest.ProtoReflect.Descriptor instead.
+func (*AskedRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *AskedRequest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+type AskedResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Questions     uint64                 `protobuf:"varint,1,opt,name=questions,proto3" json:"questions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AskedResponse) Reset() {
+	*x = AskedResponse{}
+	mi := &file_agent_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AskedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AskedResponse) ProtoMessage() {}
+
+func (x *AskedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AskedResponse.ProtoReflect.Descriptor instead.
+func (*AskedResponse) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *AskedResponse) GetQuestions() uint64 {
+	if x != nil {
+		return x.Questions
+	}
+	return 0
+}
+
+type HogRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Owner string                 `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	Node  string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	// "ip:port".
+	Target        string `protobuf:"bytes,3,opt,name=target,proto3" json:"target,omitempty"`
+	Connections   int32  `protobuf:"varint,4,opt,name=connections,proto3" json:"connections,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HogRequest) Reset() {
+	*x = HogRequest{}
+	mi := &file_agent_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HogRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HogRequest) ProtoMessage() {}
+
+func (x *HogRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HogRequest.ProtoReflect.Descriptor instead.
+func (*HogRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *HogRequest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *HogRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *HogRequest) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *HogRequest) GetConnections() int32 {
+	if x != nil {
+		return x.Connections
+	}
+	return 0
+}
+
+type HogResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HogResponse) Reset() {
+	*x = HogResponse{}
+	mi := &file_agent_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HogResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HogResponse) ProtoMessage() {}
+
+func (x *HogResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HogResponse.ProtoReflect.Descriptor instead.
+func (*HogResponse) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{34}
+}
+
+type UnhogRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Owner         string                 `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnhogRequest) Reset() {
+	*x = UnhogRequest{}
+	mi := &file_agent_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnhogRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnhogRequest) ProtoMessage() {}
+
+func (x *UnhogRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnhogRequest.ProtoReflect.Descriptor instead.
+func (*UnhogRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *UnhogRequest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+type UnhogResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnhogResponse) Reset() {
+	*x = UnhogResponse{}
+	mi := &file_agent_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnhogResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnhogResponse) ProtoMessage() {}
+
+func (x *UnhogResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnhogResponse.ProtoReflect.Descriptor instead.
+func (*UnhogResponse) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{36}
+}
+
+type HoggedRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Owner         string                 `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoggedRequest) Reset() {
+	*x = HoggedRequest{}
+	mi := &file_agent_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoggedRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoggedRequest) ProtoMessage() {}
+
+func (x *HoggedRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoggedRequest.ProtoReflect.Descriptor instead.
+func (*HoggedRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *HoggedRequest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+type HoggedResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Open          int32                  `protobuf:"varint,1,opt,name=open,proto3" json:"open,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoggedResponse) Reset() {
+	*x = HoggedResponse{}
+	mi := &file_agent_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoggedResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoggedResponse) ProtoMessage() {}
+
+func (x *HoggedResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoggedResponse.ProtoReflect.Descriptor instead.
+func (*HoggedResponse) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *HoggedResponse) GetOpen() int32 {
+	if x != nil {
+		return x.Open
+	}
+	return 0
+}
+
+type FillRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Owner         string                 `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	Folder        string                 `protobuf:"bytes,3,opt,name=folder,proto3" json:"folder,omitempty"`
+	Spare         uint64                 `protobuf:"varint,4,opt,name=spare,proto3" json:"spare,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FillRequest) Reset() {
+	*x = FillRequest{}
+	mi := &file_agent_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FillRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FillRequest) ProtoMessage() {}
+
+func (x *FillRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FillRequest.ProtoReflect.Descriptor instead.
+func (*FillRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *FillRequest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *FillRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *FillRequest) GetFolder() string {
+	if x != nil {
+		return x.Folder
+	}
+	return ""
+}
+
+func (x *FillRequest) GetSpare() uint64 {
+	if x != nil {
+		return x.Spare
+	}
+	return 0
+}
+
+type FillResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FillResponse) Reset() {
+	*x = FillResponse{}
+	mi := &file_agent_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FillResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FillResponse) ProtoMessage() {}
+
+func (x *FillResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FillResponse.ProtoReflect.Descriptor instead.
+func (*FillResponse) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{40}
+}
+
+type UnfillRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Owner         string                 `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnfillRequest) Reset() {
+	*x = UnfillRequest{}
+	mi := &file_agent_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnfillRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnfillRequest) ProtoMessage() {}
+
+func (x *UnfillRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnfillRequest.ProtoReflect.Descriptor instead.
+func (*UnfillRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *UnfillRequest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+type UnfillResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnfillResponse) Reset() {
+	*x = UnfillResponse{}
+	mi := &file_agent_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnfillResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnfillResponse) ProtoMessage() {}
+
+func (x *UnfillResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnfillResponse.ProtoReflect.Descriptor instead.
+func (*UnfillResponse) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{42}
+}
+
+type DiskRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Folder        string                 `protobuf:"bytes,2,opt,name=folder,proto3" json:"folder,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiskRequest) Reset() {
+	*x = DiskRequest{}
+	mi := &file_agent_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiskRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiskRequest) ProtoMessage() {}
+
+func (x *DiskRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiskRequest.ProtoReflect.Descriptor instead.
+func (*DiskRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *DiskRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *DiskRequest) GetFolder() string {
+	if x != nil {
+		return x.Folder
+	}
+	return ""
+}
+
+type DiskResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Size          uint64                 `protobuf:"varint,1,opt,name=size,proto3" json:"size,omitempty"`
+	Free          uint64                 `protobuf:"varint,2,opt,name=free,proto3" json:"free,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DiskResponse) Reset() {
+	*x = DiskResponse{}
+	mi := &file_agent_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DiskResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DiskResponse) ProtoMessage() {}
+
+func (x *DiskResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DiskResponse.ProtoReflect.Descriptor instead.
+func (*DiskResponse) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *DiskResponse) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *DiskResponse) GetFree() uint64 {
+	if x != nil {
+		return x.Free
+	}
+	return 0
+}
+
 type OffloadRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Owner         string                 `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
@@ -1019,7 +2372,7 @@ type OffloadRequest struct {
 
 func (x *OffloadRequest) Reset() {
 	*x = OffloadRequest{}
-	mi := &file_agent_proto_msgTypes[19]
+	mi := &file_agent_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1031,7 +2384,7 @@ func (x *OffloadRequest) String() string {
 func (*OffloadRequest) ProtoMessage() {}
 
 func (x *OffloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[19]
+	mi := &file_agent_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1044,7 +2397,7 @@ func (x *OffloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OffloadRequest.ProtoReflect.Descriptor instead.
 func (*OffloadRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{19}
+	return file_agent_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *OffloadRequest) GetOwner() string {
@@ -1069,7 +2422,7 @@ type OffloadResponse struct {
 
 func (x *OffloadResponse) Reset() {
 	*x = OffloadResponse{}
-	mi := &file_agent_proto_msgTypes[20]
+	mi := &file_agent_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1081,7 +2434,7 @@ func (x *OffloadResponse) String() string {
 func (*OffloadResponse) ProtoMessage() {}
 
 func (x *OffloadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[20]
+	mi := &file_agent_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1094,7 +2447,7 @@ func (x *OffloadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OffloadResponse.ProtoReflect.Descriptor instead.
 func (*OffloadResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{20}
+	return file_agent_proto_rawDescGZIP(), []int{46}
 }
 
 type RestoreOffloadRequest struct {
@@ -1106,7 +2459,7 @@ type RestoreOffloadRequest struct {
 
 func (x *RestoreOffloadRequest) Reset() {
 	*x = RestoreOffloadRequest{}
-	mi := &file_agent_proto_msgTypes[21]
+	mi := &file_agent_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1118,7 +2471,7 @@ func (x *RestoreOffloadRequest) String() string {
 func (*RestoreOffloadRequest) ProtoMessage() {}
 
 func (x *RestoreOffloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[21]
+	mi := &file_agent_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1131,7 +2484,7 @@ func (x *RestoreOffloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreOffloadRequest.ProtoReflect.Descriptor instead.
 func (*RestoreOffloadRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{21}
+	return file_agent_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *RestoreOffloadRequest) GetOwner() string {
@@ -1149,7 +2502,7 @@ type RestoreOffloadResponse struct {
 
 func (x *RestoreOffloadResponse) Reset() {
 	*x = RestoreOffloadResponse{}
-	mi := &file_agent_proto_msgTypes[22]
+	mi := &file_agent_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1161,7 +2514,7 @@ func (x *RestoreOffloadResponse) String() string {
 func (*RestoreOffloadResponse) ProtoMessage() {}
 
 func (x *RestoreOffloadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[22]
+	mi := &file_agent_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1174,7 +2527,7 @@ func (x *RestoreOffloadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreOffloadResponse.ProtoReflect.Descriptor instead.
 func (*RestoreOffloadResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{22}
+	return file_agent_proto_rawDescGZIP(), []int{48}
 }
 
 type SetMTURequest struct {
@@ -1187,7 +2540,7 @@ type SetMTURequest struct {
 
 func (x *SetMTURequest) Reset() {
 	*x = SetMTURequest{}
-	mi := &file_agent_proto_msgTypes[23]
+	mi := &file_agent_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1199,7 +2552,7 @@ func (x *SetMTURequest) String() string {
 func (*SetMTURequest) ProtoMessage() {}
 
 func (x *SetMTURequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[23]
+	mi := &file_agent_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1212,7 +2565,7 @@ func (x *SetMTURequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetMTURequest.ProtoReflect.Descriptor instead.
 func (*SetMTURequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{23}
+	return file_agent_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SetMTURequest) GetNode() string {
@@ -1238,7 +2591,7 @@ type SetMTUResponse struct {
 
 func (x *SetMTUResponse) Reset() {
 	*x = SetMTUResponse{}
-	mi := &file_agent_proto_msgTypes[24]
+	mi := &file_agent_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1250,7 +2603,7 @@ func (x *SetMTUResponse) String() string {
 func (*SetMTUResponse) ProtoMessage() {}
 
 func (x *SetMTUResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[24]
+	mi := &file_agent_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1263,7 +2616,7 @@ func (x *SetMTUResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetMTUResponse.ProtoReflect.Descriptor instead.
 func (*SetMTUResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{24}
+	return file_agent_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SetMTUResponse) GetPrevious() int32 {
@@ -1282,7 +2635,7 @@ type DescriptorsRequest struct {
 
 func (x *DescriptorsRequest) Reset() {
 	*x = DescriptorsRequest{}
-	mi := &file_agent_proto_msgTypes[25]
+	mi := &file_agent_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1294,7 +2647,7 @@ func (x *DescriptorsRequest) String() string {
 func (*DescriptorsRequest) ProtoMessage() {}
 
 func (x *DescriptorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[25]
+	mi := &file_agent_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1307,7 +2660,7 @@ func (x *DescriptorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescriptorsRequest.ProtoReflect.Descriptor instead.
 func (*DescriptorsRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{25}
+	return file_agent_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *DescriptorsRequest) GetNode() string {
@@ -1330,7 +2683,7 @@ type DescriptorsResponse struct {
 
 func (x *DescriptorsResponse) Reset() {
 	*x = DescriptorsResponse{}
-	mi := &file_agent_proto_msgTypes[26]
+	mi := &file_agent_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1342,7 +2695,7 @@ func (x *DescriptorsResponse) String() string {
 func (*DescriptorsResponse) ProtoMessage() {}
 
 func (x *DescriptorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[26]
+	mi := &file_agent_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1355,7 +2708,7 @@ func (x *DescriptorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescriptorsResponse.ProtoReflect.Descriptor instead.
 func (*DescriptorsResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{26}
+	return file_agent_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *DescriptorsResponse) GetOpen() uint64 {
@@ -1396,7 +2749,7 @@ type LimitDescriptorsRequest struct {
 
 func (x *LimitDescriptorsRequest) Reset() {
 	*x = LimitDescriptorsRequest{}
-	mi := &file_agent_proto_msgTypes[27]
+	mi := &file_agent_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1408,7 +2761,7 @@ func (x *LimitDescriptorsRequest) String() string {
 func (*LimitDescriptorsRequest) ProtoMessage() {}
 
 func (x *LimitDescriptorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[27]
+	mi := &file_agent_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1421,7 +2774,7 @@ func (x *LimitDescriptorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitDescriptorsRequest.ProtoReflect.Descriptor instead.
 func (*LimitDescriptorsRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{27}
+	return file_agent_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *LimitDescriptorsRequest) GetNode() string {
@@ -1447,7 +2800,7 @@ type LimitDescriptorsResponse struct {
 
 func (x *LimitDescriptorsResponse) Reset() {
 	*x = LimitDescriptorsResponse{}
-	mi := &file_agent_proto_msgTypes[28]
+	mi := &file_agent_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1459,7 +2812,7 @@ func (x *LimitDescriptorsResponse) String() string {
 func (*LimitDescriptorsResponse) ProtoMessage() {}
 
 func (x *LimitDescriptorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[28]
+	mi := &file_agent_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1472,7 +2825,7 @@ func (x *LimitDescriptorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitDescriptorsResponse.ProtoReflect.Descriptor instead.
 func (*LimitDescriptorsResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{28}
+	return file_agent_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *LimitDescriptorsResponse) GetPrevious() uint64 {
@@ -1497,7 +2850,7 @@ type ProbeSpec struct {
 
 func (x *ProbeSpec) Reset() {
 	*x = ProbeSpec{}
-	mi := &file_agent_proto_msgTypes[29]
+	mi := &file_agent_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1509,7 +2862,7 @@ func (x *ProbeSpec) String() string {
 func (*ProbeSpec) ProtoMessage() {}
 
 func (x *ProbeSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[29]
+	mi := &file_agent_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1522,7 +2875,7 @@ func (x *ProbeSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeSpec.ProtoReflect.Descriptor instead.
 func (*ProbeSpec) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{29}
+	return file_agent_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ProbeSpec) GetNode() string {
@@ -1582,13 +2935,14 @@ type ProbeResult struct {
 	Total         *durationpb.Duration   `protobuf:"bytes,4,opt,name=total,proto3" json:"total,omitempty"`
 	Bytes         int64                  `protobuf:"varint,5,opt,name=bytes,proto3" json:"bytes,omitempty"`
 	Detail        string                 `protobuf:"bytes,6,opt,name=detail,proto3" json:"detail,omitempty"`
+	Wire          *Wire                  `protobuf:"bytes,7,opt,name=wire,proto3" json:"wire,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ProbeResult) Reset() {
 	*x = ProbeResult{}
-	mi := &file_agent_proto_msgTypes[30]
+	mi := &file_agent_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1600,7 +2954,7 @@ func (x *ProbeResult) String() string {
 func (*ProbeResult) ProtoMessage() {}
 
 func (x *ProbeResult) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[30]
+	mi := &file_agent_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1613,7 +2967,7 @@ func (x *ProbeResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeResult.ProtoReflect.Descriptor instead.
 func (*ProbeResult) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{30}
+	return file_agent_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ProbeResult) GetOutcome() string {
@@ -1658,6 +3012,114 @@ func (x *ProbeResult) GetDetail() string {
 	return ""
 }
 
+func (x *ProbeResult) GetWire() *Wire {
+	if x != nil {
+		return x.Wire
+	}
+	return nil
+}
+
+// Wire is what the kernel says of a probe's connection at its end (tcp(7), TCP_INFO).
+type Wire struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	SegmentsOut   uint32                 `protobuf:"varint,1,opt,name=segments_out,json=segmentsOut,proto3" json:"segments_out,omitempty"`
+	SegmentsIn    uint32                 `protobuf:"varint,2,opt,name=segments_in,json=segmentsIn,proto3" json:"segments_in,omitempty"`
+	Retransmitted uint32                 `protobuf:"varint,3,opt,name=retransmitted,proto3" json:"retransmitted,omitempty"`
+	OutOfOrder    uint32                 `protobuf:"varint,4,opt,name=out_of_order,json=outOfOrder,proto3" json:"out_of_order,omitempty"`
+	Duplicated    uint32                 `protobuf:"varint,5,opt,name=duplicated,proto3" json:"duplicated,omitempty"`
+	PathMtu       uint32                 `protobuf:"varint,6,opt,name=path_mtu,json=pathMtu,proto3" json:"path_mtu,omitempty"`
+	SendMss       uint32                 `protobuf:"varint,7,opt,name=send_mss,json=sendMss,proto3" json:"send_mss,omitempty"`
+	ReceiveMss    uint32                 `protobuf:"varint,8,opt,name=receive_mss,json=receiveMss,proto3" json:"receive_mss,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Wire) Reset() {
+	*x = Wire{}
+	mi := &file_agent_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Wire) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Wire) ProtoMessage() {}
+
+func (x *Wire) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Wire.ProtoReflect.Descriptor instead.
+func (*Wire) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *Wire) GetSegmentsOut() uint32 {
+	if x != nil {
+		return x.SegmentsOut
+	}
+	return 0
+}
+
+func (x *Wire) GetSegmentsIn() uint32 {
+	if x != nil {
+		return x.SegmentsIn
+	}
+	return 0
+}
+
+func (x *Wire) GetRetransmitted() uint32 {
+	if x != nil {
+		return x.Retransmitted
+	}
+	return 0
+}
+
+func (x *Wire) GetOutOfOrder() uint32 {
+	if x != nil {
+		return x.OutOfOrder
+	}
+	return 0
+}
+
+func (x *Wire) GetDuplicated() uint32 {
+	if x != nil {
+		return x.Duplicated
+	}
+	return 0
+}
+
+func (x *Wire) GetPathMtu() uint32 {
+	if x != nil {
+		return x.PathMtu
+	}
+	return 0
+}
+
+func (x *Wire) GetSendMss() uint32 {
+	if x != nil {
+		return x.SendMss
+	}
+	return 0
+}
+
+func (x *Wire) GetReceiveMss() uint32 {
+	if x != nil {
+		return x.ReceiveMss
+	}
+	return 0
+}
+
 type ProbeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Probes        []*ProbeSpec           `protobuf:"bytes,1,rep,name=probes,proto3" json:"probes,omitempty"`
@@ -1667,7 +3129,7 @@ type ProbeRequest struct {
 
 func (x *ProbeRequest) Reset() {
 	*x = ProbeRequest{}
-	mi := &file_agent_proto_msgTypes[31]
+	mi := &file_agent_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1679,7 +3141,7 @@ func (x *ProbeRequest) String() string {
 func (*ProbeRequest) ProtoMessage() {}
 
 func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[31]
+	mi := &file_agent_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1692,7 +3154,7 @@ func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeRequest.ProtoReflect.Descriptor instead.
 func (*ProbeRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{31}
+	return file_agent_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ProbeRequest) GetProbes() []*ProbeSpec {
@@ -1711,7 +3173,7 @@ type ProbeResponse struct {
 
 func (x *ProbeResponse) Reset() {
 	*x = ProbeResponse{}
-	mi := &file_agent_proto_msgTypes[32]
+	mi := &file_agent_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1723,7 +3185,7 @@ func (x *ProbeResponse) String() string {
 func (*ProbeResponse) ProtoMessage() {}
 
 func (x *ProbeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[32]
+	mi := &file_agent_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1736,7 +3198,7 @@ func (x *ProbeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeResponse.ProtoReflect.Descriptor instead.
 func (*ProbeResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{32}
+	return file_agent_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *ProbeResponse) GetResults() []*ProbeResult {
@@ -1758,7 +3220,7 @@ type DialRequest struct {
 
 func (x *DialRequest) Reset() {
 	*x = DialRequest{}
-	mi := &file_agent_proto_msgTypes[33]
+	mi := &file_agent_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1770,7 +3232,7 @@ func (x *DialRequest) String() string {
 func (*DialRequest) ProtoMessage() {}
 
 func (x *DialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[33]
+	mi := &file_agent_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1783,7 +3245,7 @@ func (x *DialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialRequest.ProtoReflect.Descriptor instead.
 func (*DialRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{33}
+	return file_agent_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *DialRequest) GetNode() string {
@@ -1816,7 +3278,7 @@ type DialResponse struct {
 
 func (x *DialResponse) Reset() {
 	*x = DialResponse{}
-	mi := &file_agent_proto_msgTypes[34]
+	mi := &file_agent_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1828,7 +3290,7 @@ func (x *DialResponse) String() string {
 func (*DialResponse) ProtoMessage() {}
 
 func (x *DialResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[34]
+	mi := &file_agent_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1841,7 +3303,7 @@ func (x *DialResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialResponse.ProtoReflect.Descriptor instead.
 func (*DialResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{34}
+	return file_agent_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *DialResponse) GetData() []byte {
@@ -1861,7 +3323,7 @@ type HashFileRequest struct {
 
 func (x *HashFileRequest) Reset() {
 	*x = HashFileRequest{}
-	mi := &file_agent_proto_msgTypes[35]
+	mi := &file_agent_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1873,7 +3335,7 @@ func (x *HashFileRequest) String() string {
 func (*HashFileRequest) ProtoMessage() {}
 
 func (x *HashFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[35]
+	mi := &file_agent_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1886,7 +3348,7 @@ func (x *HashFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HashFileRequest.ProtoReflect.Descriptor instead.
 func (*HashFileRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{35}
+	return file_agent_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *HashFileRequest) GetNode() string {
@@ -1913,7 +3375,7 @@ type HashFileResponse struct {
 
 func (x *HashFileResponse) Reset() {
 	*x = HashFileResponse{}
-	mi := &file_agent_proto_msgTypes[36]
+	mi := &file_agent_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1925,7 +3387,7 @@ func (x *HashFileResponse) String() string {
 func (*HashFileResponse) ProtoMessage() {}
 
 func (x *HashFileResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[36]
+	mi := &file_agent_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1938,7 +3400,7 @@ func (x *HashFileResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HashFileResponse.ProtoReflect.Descriptor instead.
 func (*HashFileResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{36}
+	return file_agent_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *HashFileResponse) GetSha256() string {
@@ -1964,7 +3426,7 @@ type FactsRequest struct {
 
 func (x *FactsRequest) Reset() {
 	*x = FactsRequest{}
-	mi := &file_agent_proto_msgTypes[37]
+	mi := &file_agent_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1976,7 +3438,7 @@ func (x *FactsRequest) String() string {
 func (*FactsRequest) ProtoMessage() {}
 
 func (x *FactsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[37]
+	mi := &file_agent_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1989,7 +3451,7 @@ func (x *FactsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FactsRequest.ProtoReflect.Descriptor instead.
 func (*FactsRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{37}
+	return file_agent_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *FactsRequest) GetNode() string {
@@ -2014,7 +3476,7 @@ type FactsResponse struct {
 
 func (x *FactsResponse) Reset() {
 	*x = FactsResponse{}
-	mi := &file_agent_proto_msgTypes[38]
+	mi := &file_agent_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2026,7 +3488,7 @@ func (x *FactsResponse) String() string {
 func (*FactsResponse) ProtoMessage() {}
 
 func (x *FactsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[38]
+	mi := &file_agent_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2039,7 +3501,7 @@ func (x *FactsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FactsResponse.ProtoReflect.Descriptor instead.
 func (*FactsResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{38}
+	return file_agent_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *FactsResponse) GetTables() []string {
@@ -2086,7 +3548,7 @@ type CapabilitiesRequest struct {
 
 func (x *CapabilitiesRequest) Reset() {
 	*x = CapabilitiesRequest{}
-	mi := &file_agent_proto_msgTypes[39]
+	mi := &file_agent_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2098,7 +3560,7 @@ func (x *CapabilitiesRequest) String() string {
 func (*CapabilitiesRequest) ProtoMessage() {}
 
 func (x *CapabilitiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[39]
+	mi := &file_agent_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2111,7 +3573,7 @@ func (x *CapabilitiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CapabilitiesRequest.ProtoReflect.Descriptor instead.
 func (*CapabilitiesRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{39}
+	return file_agent_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *CapabilitiesRequest) GetNode() string {
@@ -2130,7 +3592,7 @@ type CapabilitiesResponse struct {
 
 func (x *CapabilitiesResponse) Reset() {
 	*x = CapabilitiesResponse{}
-	mi := &file_agent_proto_msgTypes[40]
+	mi := &file_agent_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2142,7 +3604,7 @@ func (x *CapabilitiesResponse) String() string {
 func (*CapabilitiesResponse) ProtoMessage() {}
 
 func (x *CapabilitiesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[40]
+	mi := &file_agent_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2155,7 +3617,7 @@ func (x *CapabilitiesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CapabilitiesResponse.ProtoReflect.Descriptor instead.
 func (*CapabilitiesResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{40}
+	return file_agent_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *CapabilitiesResponse) GetCapabilities() map[string]string {
@@ -2189,7 +3651,7 @@ const file_agent_proto_rawDesc = "" +
 	"\rBypassRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\"*\n" +
 	"\x0eBypassResponse\x12\x18\n" +
-	"\apackets\x18\x01 \x01(\x04R\apackets\"\xe1\x01\n" +
+	"\apackets\x18\x01 \x01(\x04R\apackets\"\xf6\x02\n" +
 	"\x04Rule\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12:\n" +
 	"\tdirection\x18\x02 \x01(\x0e2\x1c.faultbed.agent.v1.DirectionR\tdirection\x12\x14\n" +
@@ -2197,7 +3659,15 @@ const file_agent_proto_rawDesc = "" +
 	"\toriginals\x18\x04 \x03(\tR\toriginals\x12\x1f\n" +
 	"\vlonger_than\x18\x05 \x01(\x05R\n" +
 	"longerThan\x124\n" +
-	"\averdict\x18\x06 \x01(\x0e2\x1a.faultbed.agent.v1.VerdictR\averdict\"V\n" +
+	"\averdict\x18\x06 \x01(\x0e2\x1a.faultbed.agent.v1.VerdictR\averdict\x12\x18\n" +
+	"\aleaving\x18\a \x01(\bR\aleaving\x12\x14\n" +
+	"\x05peers\x18\b \x03(\tR\x05peers\x12\x1f\n" +
+	"\vper_million\x18\t \x01(\rR\n" +
+	"perMillion\x12\x14\n" +
+	"\x05burst\x18\n" +
+	" \x01(\rR\x05burst\x12\x18\n" +
+	"\aindices\x18\v \x03(\rR\aindices\x12\x12\n" +
+	"\x04code\x18\f \x01(\rR\x04code\"V\n" +
 	"\x0fAddRulesRequest\x12\x14\n" +
 	"\x05owner\x18\x01 \x01(\tR\x05owner\x12-\n" +
 	"\x05rules\x18\x02 \x03(\v2\x17.faultbed.agent.v1.RuleR\x05rules\"\x12\n" +
@@ -2206,14 +3676,83 @@ const file_agent_proto_rawDesc = "" +
 	"\x05owner\x18\x01 \x01(\tR\x05owner\"\x15\n" +
 	"\x13RemoveRulesResponse\"'\n" +
 	"\x0fCountersRequest\x12\x14\n" +
-	"\x05owner\x18\x01 \x01(\tR\x05owner\"_\n" +
+	"\x05owner\x18\x01 \x01(\tR\x05owner\"s\n" +
 	"\x05Count\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
 	"\x04rule\x18\x02 \x01(\x05R\x04rule\x12\x18\n" +
 	"\apackets\x18\x03 \x01(\x04R\apackets\x12\x14\n" +
-	"\x05bytes\x18\x04 \x01(\x04R\x05bytes\"D\n" +
+	"\x05bytes\x18\x04 \x01(\x04R\x05bytes\x12\x12\n" +
+	"\x04seen\x18\x05 \x01(\x04R\x04seen\"D\n" +
 	"\x10CountersResponse\x120\n" +
-	"\x06counts\x18\x01 \x03(\v2\x18.faultbed.agent.v1.CountR\x06counts\"<\n" +
+	"\x06counts\x18\x01 \x03(\v2\x18.faultbed.agent.v1.CountR\x06counts\"S\n" +
+	"\fShapeRequest\x12\x14\n" +
+	"\x05owner\x18\x01 \x01(\tR\x05owner\x12-\n" +
+	"\x05rates\x18\x02 \x03(\v2\x17.faultbed.agent.v1.RateR\x05rates\"\xb0\x01\n" +
+	"\x04Rate\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12:\n" +
+	"\tdirection\x18\x02 \x01(\x0e2\x1c.faultbed.agent.v1.DirectionR\tdirection\x12\x12\n" +
+	"\x04port\x18\x03 \x01(\rR\x04port\x12\x1a\n" +
+	"\boriginal\x18\x04 \x01(\tR\boriginal\x12(\n" +
+	"\x10bytes_per_second\x18\x05 \x01(\x04R\x0ebytesPerSecond\"\x0f\n" +
+	"\rShapeResponse\"&\n" +
+	"\x0eUnshapeRequest\x12\x14\n" +
+	"\x05owner\x18\x01 \x01(\tR\x05owner\"\x11\n" +
+	"\x0fUnshapeResponse\"%\n" +
+	"\rShapedRequest\x12\x14\n" +
+	"\x05owner\x18\x01 \x01(\tR\x05owner\"\x92\x01\n" +
+	"\x04Flow\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
+	"\x04rate\x18\x02 \x01(\x05R\x04rate\x12\x18\n" +
+	"\apackets\x18\x03 \x01(\x04R\apackets\x12\x14\n" +
+	"\x05bytes\x18\x04 \x01(\x04R\x05bytes\x12\x18\n" +
+	"\adelayed\x18\x05 \x01(\x04R\adelayed\x12\x18\n" +
+	"\adropped\x18\x06 \x01(\x04R\adropped\"?\n" +
+	"\x0eShapedResponse\x12-\n" +
+	"\x05flows\x18\x01 \x03(\v2\x17.faultbed.agent.v1.FlowR\x05flows\"\xb8\x01\n" +
+	"\x11SpoofNamesRequest\x12\x14\n" +
+	"\x05owner\x18\x01 \x01(\tR\x05owner\x12\x14\n" +
+	"\x05nodes\x18\x02 \x03(\tR\x05nodes\x12\x14\n" +
+	"\x05names\x18\x03 \x03(\tR\x05names\x12\x16\n" +
+	"\x06answer\x18\x04 \x01(\tR\x06answer\x12\x18\n" +
+	"\aaddress\x18\x05 \x01(\tR\aaddress\x12/\n" +
+	"\x05delay\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x05delay\"\x14\n" +
+	"\x12SpoofNamesResponse\"+\n" +
+	"\x13RestoreNamesRequest\x12\x14\n" +
+	"\x05owner\x18\x01 \x01(\tR\x05owner\"\x16\n" +
+	"\x14RestoreNamesResponse\"$\n" +
+	"\fAskedRequest\x12\x14\n" +
+	"\x05owner\x18\x01 \x01(\tR\x05owner\"-\n" +
+	"\rAskedResponse\x12\x1c\n" +
+	"\tquestions\x18\x01 \x01(\x04R\tquestions\"p\n" +
+	"\n" +
+	"HogRequest\x12\x14\n" +
+	"\x05owner\x18\x01 \x01(\tR\x05owner\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\x12\x16\n" +
+	"\x06target\x18\x03 \x01(\tR\x06target\x12 \n" +
+	"\vconnections\x18\x04 \x01(\x05R\vconnections\"\r\n" +
+	"\vHogResponse\"$\n" +
+	"\fUnhogRequest\x12\x14\n" +
+	"\x05owner\x18\x01 \x01(\tR\x05owner\"\x0f\n" +
+	"\rUnhogResponse\"%\n" +
+	"\rHoggedRequest\x12\x14\n" +
+	"\x05owner\x18\x01 \x01(\tR\x05owner\"$\n" +
+	"\x0eHoggedResponse\x12\x12\n" +
+	"\x04open\x18\x01 \x01(\x05R\x04open\"e\n" +
+	"\vFillRequest\x12\x14\n" +
+	"\x05owner\x18\x01 \x01(\tR\x05owner\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\x12\x16\n" +
+	"\x06folder\x18\x03 \x01(\tR\x06folder\x12\x14\n" +
+	"\x05spare\x18\x04 \x01(\x04R\x05spare\"\x0e\n" +
+	"\fFillResponse\"%\n" +
+	"\rUnfillRequest\x12\x14\n" +
+	"\x05owner\x18\x01 \x01(\tR\x05owner\"\x10\n" +
+	"\x0eUnfillResponse\"9\n" +
+	"\vDiskRequest\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x16\n" +
+	"\x06folder\x18\x02 \x01(\tR\x06folder\"6\n" +
+	"\fDiskResponse\x12\x12\n" +
+	"\x04size\x18\x01 \x01(\x04R\x04size\x12\x12\n" +
+	"\x04free\x18\x02 \x01(\x04R\x04free\"<\n" +
 	"\x0eOffloadRequest\x12\x14\n" +
 	"\x05owner\x18\x01 \x01(\tR\x05owner\x12\x14\n" +
 	"\x05nodes\x18\x02 \x03(\tR\x05nodes\"\x11\n" +
@@ -2245,7 +3784,7 @@ const file_agent_proto_rawDesc = "" +
 	"\x04path\x18\x04 \x01(\tR\x04path\x12\x10\n" +
 	"\x03pad\x18\x05 \x01(\x05R\x03pad\x12\x12\n" +
 	"\x04bulk\x18\x06 \x01(\bR\x04bulk\x123\n" +
-	"\atimeout\x18\a \x01(\v2\x19.google.protobuf.DurationR\atimeout\"\xf5\x01\n" +
+	"\atimeout\x18\a \x01(\v2\x19.google.protobuf.DurationR\atimeout\"\xa2\x02\n" +
 	"\vProbeResult\x12\x18\n" +
 	"\aoutcome\x18\x01 \x01(\tR\aoutcome\x123\n" +
 	"\aconnect\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\aconnect\x128\n" +
@@ -2253,7 +3792,22 @@ const file_agent_proto_rawDesc = "" +
 	"first_byte\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\tfirstByte\x12/\n" +
 	"\x05total\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x05total\x12\x14\n" +
 	"\x05bytes\x18\x05 \x01(\x03R\x05bytes\x12\x16\n" +
-	"\x06detail\x18\x06 \x01(\tR\x06detail\"D\n" +
+	"\x06detail\x18\x06 \x01(\tR\x06detail\x12+\n" +
+	"\x04wire\x18\a \x01(\v2\x17.faultbed.agent.v1.WireR\x04wire\"\x89\x02\n" +
+	"\x04Wire\x12!\n" +
+	"\fsegments_out\x18\x01 \x01(\rR\vsegmentsOut\x12\x1f\n" +
+	"\vsegments_in\x18\x02 \x01(\rR\n" +
+	"segmentsIn\x12$\n" +
+	"\rretransmitted\x18\x03 \x01(\rR\rretransmitted\x12 \n" +
+	"\fout_of_order\x18\x04 \x01(\rR\n" +
+	"outOfOrder\x12\x1e\n" +
+	"\n" +
+	"duplicated\x18\x05 \x01(\rR\n" +
+	"duplicated\x12\x19\n" +
+	"\bpath_mtu\x18\x06 \x01(\rR\apathMtu\x12\x19\n" +
+	"\bsend_mss\x18\a \x01(\rR\asendMss\x12\x1f\n" +
+	"\vreceive_mss\x18\b \x01(\rR\n" +
+	"receiveMss\"D\n" +
 	"\fProbeRequest\x124\n" +
 	"\x06probes\x18\x01 \x03(\v2\x1c.faultbed.agent.v1.ProbeSpecR\x06probes\"I\n" +
 	"\rProbeResponse\x128\n" +
@@ -2291,11 +3845,15 @@ const file_agent_proto_rawDesc = "" +
 	"\tDirection\x12\x19\n" +
 	"\x15DIRECTION_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12DIRECTION_UPSTREAM\x10\x01\x12\x18\n" +
-	"\x14DIRECTION_DOWNSTREAM\x10\x02*G\n" +
+	"\x14DIRECTION_DOWNSTREAM\x10\x02*\xa1\x01\n" +
 	"\aVerdict\x12\x17\n" +
 	"\x13VERDICT_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fVERDICT_DROP\x10\x01\x12\x11\n" +
-	"\rVERDICT_RESET\x10\x022\xff\v\n" +
+	"\rVERDICT_RESET\x10\x02\x12\x17\n" +
+	"\x13VERDICT_UNREACHABLE\x10\x03\x12\x13\n" +
+	"\x0fVERDICT_TOO_BIG\x10\x04\x12\x15\n" +
+	"\x11VERDICT_DUPLICATE\x10\x05\x12\x13\n" +
+	"\x0fVERDICT_CORRUPT\x10\x062\xb6\x13\n" +
 	"\x05Agent\x12J\n" +
 	"\x05Hello\x12\x1f.faultbed.agent.v1.HelloRequest\x1a .faultbed.agent.v1.HelloResponse\x12D\n" +
 	"\x05Renew\x12\x17.faultbed.agent.v1.Beat\x1a .faultbed.agent.v1.RenewResponse(\x01\x12J\n" +
@@ -2304,7 +3862,20 @@ const file_agent_proto_rawDesc = "" +
 	"\x06Bypass\x12 .faultbed.agent.v1.BypassRequest\x1a!.faultbed.agent.v1.BypassResponse\x12S\n" +
 	"\bAddRules\x12\".faultbed.agent.v1.AddRulesRequest\x1a#.faultbed.agent.v1.AddRulesResponse\x12\\\n" +
 	"\vRemoveRules\x12%.faultbed.agent.v1.RemoveRulesRequest\x1a&.faultbed.agent.v1.RemoveRulesResponse\x12S\n" +
-	"\bCounters\x12\".faultbed.agent.v1.CountersRequest\x1a#.faultbed.agent.v1.CountersResponse\x12P\n" +
+	"\bCounters\x12\".faultbed.agent.v1.CountersRequest\x1a#.faultbed.agent.v1.CountersResponse\x12J\n" +
+	"\x05Shape\x12\x1f.faultbed.agent.v1.ShapeRequest\x1a .faultbed.agent.v1.ShapeResponse\x12P\n" +
+	"\aUnshape\x12!.faultbed.agent.v1.UnshapeRequest\x1a\".faultbed.agent.v1.UnshapeResponse\x12M\n" +
+	"\x06Shaped\x12 .faultbed.agent.v1.ShapedRequest\x1a!.faultbed.agent.v1.ShapedResponse\x12Y\n" +
+	"\n" +
+	"SpoofNames\x12$.faultbed.agent.v1.SpoofNamesRequest\x1a%.faultbed.agent.v1.SpoofNamesResponse\x12_\n" +
+	"\fRestoreNames\x12&.faultbed.agent.v1.RestoreNamesRequest\x1a'.faultbed.agent.v1.RestoreNamesResponse\x12J\n" +
+	"\x05Asked\x12\x1f.faultbed.agent.v1.AskedRequest\x1a .faultbed.agent.v1.AskedResponse\x12D\n" +
+	"\x03Hog\x12\x1d.faultbed.agent.v1.HogRequest\x1a\x1e.faultbed.agent.v1.HogResponse\x12J\n" +
+	"\x05Unhog\x12\x1f.faultbed.agent.v1.UnhogRequest\x1a .faultbed.agent.v1.UnhogResponse\x12M\n" +
+	"\x06Hogged\x12 .faultbed.agent.v1.HoggedRequest\x1a!.faultbed.agent.v1.HoggedResponse\x12G\n" +
+	"\x04Fill\x12\x1e.faultbed.agent.v1.FillRequest\x1a\x1f.faultbed.agent.v1.FillResponse\x12M\n" +
+	"\x06Unfill\x12 .faultbed.agent.v1.UnfillRequest\x1a!.faultbed.agent.v1.UnfillResponse\x12G\n" +
+	"\x04Disk\x12\x1e.faultbed.agent.v1.DiskRequest\x1a\x1f.faultbed.agent.v1.DiskResponse\x12P\n" +
 	"\aOffload\x12!.faultbed.agent.v1.OffloadRequest\x1a\".faultbed.agent.v1.OffloadResponse\x12e\n" +
 	"\x0eRestoreOffload\x12(.faultbed.agent.v1.RestoreOffloadRequest\x1a).faultbed.agent.v1.RestoreOffloadResponse\x12M\n" +
 	"\x06SetMTU\x12 .faultbed.agent.v1.SetMTURequest\x1a!.faultbed.agent.v1.SetMTUResponse\x12\\\n" +
@@ -2329,7 +3900,7 @@ func file_agent_proto_rawDescGZIP() []byte {
 }
 
 var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 70)
 var file_agent_proto_goTypes = []any{
 	(Direction)(0),                   // 0: faultbed.agent.v1.Direction
 	(Verdict)(0),                     // 1: faultbed.agent.v1.Verdict
@@ -2352,31 +3923,58 @@ var file_agent_proto_goTypes = []any{
 	(*CountersRequest)(nil),          // 18: faultbed.agent.v1.CountersRequest
 	(*Count)(nil),                    // 19: faultbed.agent.v1.Count
 	(*CountersResponse)(nil),         // 20: faultbed.agent.v1.CountersResponse
-	(*OffloadRequest)(nil),           // 21: faultbed.agent.v1.OffloadRequest
-	(*OffloadResponse)(nil),          // 22: faultbed.agent.v1.OffloadResponse
-	(*RestoreOffloadRequest)(nil),    // 23: faultbed.agent.v1.RestoreOffloadRequest
-	(*RestoreOffloadResponse)(nil),   // 24: faultbed.agent.v1.RestoreOffloadResponse
-	(*SetMTURequest)(nil),            // 25: faultbed.agent.v1.SetMTURequest
-	(*SetMTUResponse)(nil),           // 26: faultbed.agent.v1.SetMTUResponse
-	(*DescriptorsRequest)(nil),       // 27: faultbed.agent.v1.DescriptorsRequest
-	(*DescriptorsResponse)(nil),      // 28: faultbed.agent.v1.DescriptorsResponse
-	(*LimitDescriptorsRequest)(nil),  // 29: faultbed.agent.v1.LimitDescriptorsRequest
-	(*LimitDescriptorsResponse)(nil), // 30: faultbed.agent.v1.LimitDescriptorsResponse
-	(*ProbeSpec)(nil),                // 31: faultbed.agent.v1.ProbeSpec
-	(*ProbeResult)(nil),              // 32: faultbed.agent.v1.ProbeResult
-	(*ProbeRequest)(nil),             // 33: faultbed.agent.v1.ProbeRequest
-	(*ProbeResponse)(nil),            // 34: faultbed.agent.v1.ProbeResponse
-	(*DialRequest)(nil),              // 35: faultbed.agent.v1.DialRequest
-	(*DialResponse)(nil),             // 36: faultbed.agent.v1.DialResponse
-	(*HashFileRequest)(nil),          // 37: faultbed.agent.v1.HashFileRequest
-	(*HashFileResponse)(nil),         // 38: faultbed.agent.v1.HashFileResponse
-	(*FactsRequest)(nil),             // 39: faultbed.agent.v1.FactsRequest
-	(*FactsResponse)(nil),            // 40: faultbed.agent.v1.FactsResponse
-	(*CapabilitiesRequest)(nil),      // 41: faultbed.agent.v1.CapabilitiesRequest
-	(*CapabilitiesResponse)(nil),     // 42: faultbed.agent.v1.CapabilitiesResponse
-	nil,                              // 43: faultbed.agent.v1.FactsResponse.OffloadsEntry
-	nil,                              // 44: faultbed.agent.v1.CapabilitiesResponse.CapabilitiesEntry
-	(*durationpb.Duration)(nil),      // 45: google.protobuf.Duration
+	(*ShapeRequest)(nil),             // 21: faultbed.agent.v1.ShapeRequest
+	(*Rate)(nil),                     // 22: faultbed.agent.v1.Rate
+	(*ShapeResponse)(nil),            // 23: faultbed.agent.v1.ShapeResponse
+	(*UnshapeRequest)(nil),           // 24: faultbed.agent.v1.UnshapeRequest
+	(*UnshapeResponse)(nil),          // 25: faultbed.agent.v1.UnshapeResponse
+	(*ShapedRequest)(nil),            // 26: faultbed.agent.v1.ShapedRequest
+	(*Flow)(nil),                     // 27: faultbed.agent.v1.Flow
+	(*ShapedResponse)(nil),           // 28: faultbed.agent.v1.ShapedResponse
+	(*SpoofNamesRequest)(nil),        // 29: faultbed.agent.v1.SpoofNamesRequest
+	(*SpoofNamesResponse)(nil),       // 30: faultbed.agent.v1.SpoofNamesResponse
+	(*RestoreNamesRequest)(nil),      // 31: faultbed.agent.v1.RestoreNamesRequest
+	(*RestoreNamesResponse)(nil),     // 32: faultbed.agent.v1.RestoreNamesResponse
+	(*AskedRequest)(nil),             // 33: faultbed.agent.v1.AskedRequest
+	(*AskedResponse)(nil),            // 34: faultbed.agent.v1.AskedResponse
+	(*HogRequest)(nil),               // 35: faultbed.agent.v1.HogRequest
+	(*HogResponse)(nil),              // 36: faultbed.agent.v1.HogResponse
+	(*UnhogRequest)(nil),             // 37: faultbed.agent.v1.UnhogRequest
+	(*UnhogResponse)(nil),            // 38: faultbed.agent.v1.UnhogResponse
+	(*HoggedRequest)(nil),            // 39: faultbed.agent.v1.HoggedRequest
+	(*HoggedResponse)(nil),           // 40: faultbed.agent.v1.HoggedResponse
+	(*FillRequest)(nil),              // 41: faultbed.agent.v1.FillRequest
+	(*FillResponse)(nil),             // 42: faultbed.agent.v1.FillResponse
+	(*UnfillRequest)(nil),            // 43: faultbed.agent.v1.UnfillRequest
+	(*UnfillResponse)(nil),           // 44: faultbed.agent.v1.UnfillResponse
+	(*DiskRequest)(nil),              // 45: faultbed.agent.v1.DiskRequest
+	(*DiskResponse)(nil),             // 46: faultbed.agent.v1.DiskResponse
+	(*OffloadRequest)(nil),           // 47: faultbed.agent.v1.OffloadRequest
+	(*OffloadResponse)(nil),          // 48: faultbed.agent.v1.OffloadResponse
+	(*RestoreOffloadRequest)(nil),    // 49: faultbed.agent.v1.RestoreOffloadRequest
+	(*RestoreOffloadResponse)(nil),   // 50: faultbed.agent.v1.RestoreOffloadResponse
+	(*SetMTURequest)(nil),            // 51: faultbed.agent.v1.SetMTURequest
+	(*SetMTUResponse)(nil),           // 52: faultbed.agent.v1.SetMTUResponse
+	(*DescriptorsRequest)(nil),       // 53: faultbed.agent.v1.DescriptorsRequest
+	(*DescriptorsResponse)(nil),      // 54: faultbed.agent.v1.DescriptorsResponse
+	(*LimitDescriptorsRequest)(nil),  // 55: faultbed.agent.v1.LimitDescriptorsRequest
+	(*LimitDescriptorsResponse)(nil), // 56: faultbed.agent.v1.LimitDescriptorsResponse
+	(*ProbeSpec)(nil),                // 57: faultbed.agent.v1.ProbeSpec
+	(*ProbeResult)(nil),              // 58: faultbed.agent.v1.ProbeResult
+	(*Wire)(nil),                     // 59: faultbed.agent.v1.Wire
+	(*ProbeRequest)(nil),             // 60: faultbed.agent.v1.ProbeRequest
+	(*ProbeResponse)(nil),            // 61: faultbed.agent.v1.ProbeResponse
+	(*DialRequest)(nil),              // 62: faultbed.agent.v1.DialRequest
+	(*DialResponse)(nil),             // 63: faultbed.agent.v1.DialResponse
+	(*HashFileRequest)(nil),          // 64: faultbed.agent.v1.HashFileRequest
+	(*HashFileResponse)(nil),         // 65: faultbed.agent.v1.HashFileResponse
+	(*FactsRequest)(nil),             // 66: faultbed.agent.v1.FactsRequest
+	(*FactsResponse)(nil),            // 67: faultbed.agent.v1.FactsResponse
+	(*CapabilitiesRequest)(nil),      // 68: faultbed.agent.v1.CapabilitiesRequest
+	(*CapabilitiesResponse)(nil),     // 69: faultbed.agent.v1.CapabilitiesResponse
+	nil,                              // 70: faultbed.agent.v1.FactsResponse.OffloadsEntry
+	nil,                              // 71: faultbed.agent.v1.CapabilitiesResponse.CapabilitiesEntry
+	(*durationpb.Duration)(nil),      // 72: google.protobuf.Duration
 }
 var file_agent_proto_depIdxs = []int32{
 	6,  // 0: faultbed.agent.v1.SteerRequest.routes:type_name -> faultbed.agent.v1.Route
@@ -2384,55 +3982,84 @@ var file_agent_proto_depIdxs = []int32{
 	1,  // 2: faultbed.agent.v1.Rule.verdict:type_name -> faultbed.agent.v1.Verdict
 	13, // 3: faultbed.agent.v1.AddRulesRequest.rules:type_name -> faultbed.agent.v1.Rule
 	19, // 4: faultbed.agent.v1.CountersResponse.counts:type_name -> faultbed.agent.v1.Count
-	45, // 5: faultbed.agent.v1.ProbeSpec.timeout:type_name -> google.protobuf.Duration
-	45, // 6: faultbed.agent.v1.ProbeResult.connect:type_name -> google.protobuf.Duration
-	45, // 7: faultbed.agent.v1.ProbeResult.first_byte:type_name -> google.protobuf.Duration
-	45, // 8: faultbed.agent.v1.ProbeResult.total:type_name -> google.protobuf.Duration
-	31, // 9: faultbed.agent.v1.ProbeRequest.probes:type_name -> faultbed.agent.v1.ProbeSpec
-	32, // 10: faultbed.agent.v1.ProbeResponse.results:type_name -> faultbed.agent.v1.ProbeResult
-	43, // 11: faultbed.agent.v1.FactsResponse.offloads:type_name -> faultbed.agent.v1.FactsResponse.OffloadsEntry
-	44, // 12: faultbed.agent.v1.CapabilitiesResponse.capabilities:type_name -> faultbed.agent.v1.CapabilitiesResponse.CapabilitiesEntry
-	2,  // 13: faultbed.agent.v1.Agent.Hello:input_type -> faultbed.agent.v1.HelloRequest
-	4,  // 14: faultbed.agent.v1.Agent.Renew:input_type -> faultbed.agent.v1.Beat
-	7,  // 15: faultbed.agent.v1.Agent.Steer:input_type -> faultbed.agent.v1.SteerRequest
-	9,  // 16: faultbed.agent.v1.Agent.OpenGate:input_type -> faultbed.agent.v1.OpenGateRequest
-	11, // 17: faultbed.agent.v1.Agent.Bypass:input_type -> faultbed.agent.v1.BypassRequest
-	14, // 18: faultbed.agent.v1.Agent.AddRules:input_type -> faultbed.agent.v1.AddRulesRequest
-	16, // 19: faultbed.agent.v1.Agent.RemoveRules:input_type -> faultbed.agent.v1.RemoveRulesRequest
-	18, // 20: faultbed.agent.v1.Agent.Counters:input_type -> faultbed.agent.v1.CountersRequest
-	21, // 21: faultbed.agent.v1.Agent.Offload:input_type -> faultbed.agent.v1.OffloadRequest
-	23, // 22: faultbed.agent.v1.Agent.RestoreOffload:input_type -> faultbed.agent.v1.RestoreOffloadRequest
-	25, // 23: faultbed.agent.v1.Agent.SetMTU:input_type -> faultbed.agent.v1.SetMTURequest
-	27, // 24: faultbed.agent.v1.Agent.Descriptors:input_type -> faultbed.agent.v1.DescriptorsRequest
-	29, // 25: faultbed.agent.v1.Agent.LimitDescriptors:input_type -> faultbed.agent.v1.LimitDescriptorsRequest
-	33, // 26: faultbed.agent.v1.Agent.Probe:input_type -> faultbed.agent.v1.ProbeRequest
-	35, // 27: faultbed.agent.v1.Agent.Dial:input_type -> faultbed.agent.v1.DialRequest
-	37, // 28: faultbed.agent.v1.Agent.HashFile:input_type -> faultbed.agent.v1.HashFileRequest
-	39, // 29: faultbed.agent.v1.Agent.Facts:input_type -> faultbed.agent.v1.FactsRequest
-	41, // 30: faultbed.agent.v1.Agent.Capabilities:input_type -> faultbed.agent.v1.CapabilitiesRequest
-	3,  // 31: faultbed.agent.v1.Agent.Hello:output_type -> faultbed.agent.v1.HelloResponse
-	5,  // 32: faultbed.agent.v1.Agent.Renew:output_type -> faultbed.agent.v1.RenewResponse
-	8,  // 33: faultbed.agent.v1.Agent.Steer:output_type -> faultbed.agent.v1.SteerResponse
-	10, // 34: faultbed.agent.v1.Agent.OpenGate:output_type -> faultbed.agent.v1.OpenGateResponse
-	12, // 35: faultbed.agent.v1.Agent.Bypass:output_type -> faultbed.agent.v1.BypassResponse
-	15, // 36: faultbed.agent.v1.Agent.AddRules:output_type -> faultbed.agent.v1.AddRulesResponse
-	17, // 37: faultbed.agent.v1.Agent.RemoveRules:output_type -> faultbed.agent.v1.RemoveRulesResponse
-	20, // 38: faultbed.agent.v1.Agent.Counters:output_type -> faultbed.agent.v1.CountersResponse
-	22, // 39: faultbed.agent.v1.Agent.Offload:output_type -> faultbed.agent.v1.OffloadResponse
-	24, // 40: faultbed.agent.v1.Agent.RestoreOffload:output_type -> faultbed.agent.v1.RestoreOffloadResponse
-	26, // 41: faultbed.agent.v1.Agent.SetMTU:output_type -> faultbed.agent.v1.SetMTUResponse
-	28, // 42: faultbed.agent.v1.Agent.Descriptors:output_type -> faultbed.agent.v1.DescriptorsResponse
-	30, // 43: faultbed.agent.v1.Agent.LimitDescriptors:output_type -> faultbed.agent.v1.LimitDescriptorsResponse
-	34, // 44: faultbed.agent.v1.Agent.Probe:output_type -> faultbed.agent.v1.ProbeResponse
-	36, // 45: faultbed.agent.v1.Agent.Dial:output_type -> faultbed.agent.v1.DialResponse
-	38, // 46: faultbed.agent.v1.Agent.HashFile:output_type -> faultbed.agent.v1.HashFileResponse
-	40, // 47: faultbed.agent.v1.Agent.Facts:output_type -> faultbed.agent.v1.FactsResponse
-	42, // 48: faultbed.agent.v1.Agent.Capabilities:output_type -> faultbed.agent.v1.CapabilitiesResponse
-	31, // [31:49] is the sub-list for method output_type
-	13, // [13:31] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	22, // 5: faultbed.agent.v1.ShapeRequest.rates:type_name -> faultbed.agent.v1.Rate
+	0,  // 6: faultbed.agent.v1.Rate.direction:type_name -> faultbed.agent.v1.Direction
+	27, // 7: faultbed.agent.v1.ShapedResponse.flows:type_name -> faultbed.agent.v1.Flow
+	72, // 8: faultbed.agent.v1.SpoofNamesRequest.delay:type_name -> google.protobuf.Duration
+	72, // 9: faultbed.agent.v1.ProbeSpec.timeout:type_name -> google.protobuf.Duration
+	72, // 10: faultbed.agent.v1.ProbeResult.connect:type_name -> google.protobuf.Duration
+	72, // 11: faultbed.agent.v1.ProbeResult.first_byte:type_name -> google.protobuf.Duration
+	72, // 12: faultbed.agent.v1.ProbeResult.total:type_name -> google.protobuf.Duration
+	59, // 13: faultbed.agent.v1.ProbeResult.wire:type_name -> faultbed.agent.v1.Wire
+	57, // 14: faultbed.agent.v1.ProbeRequest.probes:type_name -> faultbed.agent.v1.ProbeSpec
+	58, // 15: faultbed.agent.v1.ProbeResponse.results:type_name -> faultbed.agent.v1.ProbeResult
+	70, // 16: faultbed.agent.v1.FactsResponse.offloads:type_name -> faultbed.agent.v1.FactsResponse.OffloadsEntry
+	71, // 17: faultbed.agent.v1.CapabilitiesResponse.capabilities:type_name -> faultbed.agent.v1.CapabilitiesResponse.CapabilitiesEntry
+	2,  // 18: faultbed.agent.v1.Agent.Hello:input_type -> faultbed.agent.v1.HelloRequest
+	4,  // 19: faultbed.agent.v1.Agent.Renew:input_type -> faultbed.agent.v1.Beat
+	7,  // 20: faultbed.agent.v1.Agent.Steer:input_type -> faultbed.agent.v1.SteerRequest
+	9,  // 21: faultbed.agent.v1.Agent.OpenGate:input_type -> faultbed.agent.v1.OpenGateRequest
+	11, // 22: faultbed.agent.v1.Agent.Bypass:input_type -> faultbed.agent.v1.BypassRequest
+	14, // 23: faultbed.agent.v1.Agent.AddRules:input_type -> faultbed.agent.v1.AddRulesRequest
+	16, // 24: faultbed.agent.v1.Agent.RemoveRules:input_type -> faultbed.agent.v1.RemoveRulesRequest
+	18, // 25: faultbed.agent.v1.Agent.Counters:input_type -> faultbed.agent.v1.CountersRequest
+	21, // 26: faultbed.agent.v1.Agent.Shape:input_type -> faultbed.agent.v1.ShapeRequest
+	24, // 27: faultbed.agent.v1.Agent.Unshape:input_type -> faultbed.agent.v1.UnshapeRequest
+	26, // 28: faultbed.agent.v1.Agent.Shaped:input_type -> faultbed.agent.v1.ShapedRequest
+	29, // 29: faultbed.agent.v1.Agent.SpoofNames:input_type -> faultbed.agent.v1.SpoofNamesRequest
+	31, // 30: faultbed.agent.v1.Agent.RestoreNames:input_type -> faultbed.agent.v1.RestoreNamesRequest
+	33, // 31: faultbed.agent.v1.Agent.Asked:input_type -> faultbed.agent.v1.AskedRequest
+	35, // 32: faultbed.agent.v1.Agent.Hog:input_type -> faultbed.agent.v1.HogRequest
+	37, // 33: faultbed.agent.v1.Agent.Unhog:input_type -> faultbed.agent.v1.UnhogRequest
+	39, // 34: faultbed.agent.v1.Agent.Hogged:input_type -> faultbed.agent.v1.HoggedRequest
+	41, // 35: faultbed.agent.v1.Agent.Fill:input_type -> faultbed.agent.v1.FillRequest
+	43, // 36: faultbed.agent.v1.Agent.Unfill:input_type -> faultbed.agent.v1.UnfillRequest
+	45, // 37: faultbed.agent.v1.Agent.Disk:input_type -> faultbed.agent.v1.DiskRequest
+	47, // 38: faultbed.agent.v1.Agent.Offload:input_type -> faultbed.agent.v1.OffloadRequest
+	49, // 39: faultbed.agent.v1.Agent.RestoreOffload:input_type -> faultbed.agent.v1.RestoreOffloadRequest
+	51, // 40: faultbed.agent.v1.Agent.SetMTU:input_type -> faultbed.agent.v1.SetMTURequest
+	53, // 41: faultbed.agent.v1.Agent.Descriptors:input_type -> faultbed.agent.v1.DescriptorsRequest
+	55, // 42: faultbed.agent.v1.Agent.LimitDescriptors:input_type -> faultbed.agent.v1.LimitDescriptorsRequest
+	60, // 43: faultbed.agent.v1.Agent.Probe:input_type -> faultbed.agent.v1.ProbeRequest
+	62, // 44: faultbed.agent.v1.Agent.Dial:input_type -> faultbed.agent.v1.DialRequest
+	64, // 45: faultbed.agent.v1.Agent.HashFile:input_type -> faultbed.agent.v1.HashFileRequest
+	66, // 46: faultbed.agent.v1.Agent.Facts:input_type -> faultbed.agent.v1.FactsRequest
+	68, // 47: faultbed.agent.v1.Agent.Capabilities:input_type -> faultbed.agent.v1.CapabilitiesRequest
+	3,  // 48: faultbed.agent.v1.Agent.Hello:output_type -> faultbed.agent.v1.HelloResponse
+	5,  // 49: faultbed.agent.v1.Agent.Renew:output_type -> faultbed.agent.v1.RenewResponse
+	8,  // 50: faultbed.agent.v1.Agent.Steer:output_type -> faultbed.agent.v1.SteerResponse
+	10, // 51: faultbed.agent.v1.Agent.OpenGate:output_type -> faultbed.agent.v1.OpenGateResponse
+	12, // 52: faultbed.agent.v1.Agent.Bypass:output_type -> faultbed.agent.v1.BypassResponse
+	15, // 53: faultbed.agent.v1.Agent.AddRules:output_type -> faultbed.agent.v1.AddRulesResponse
+	17, // 54: faultbed.agent.v1.Agent.RemoveRules:output_type -> faultbed.agent.v1.RemoveRulesResponse
+	20, // 55: faultbed.agent.v1.Agent.Counters:output_type -> faultbed.agent.v1.CountersResponse
+	23, // 56: faultbed.agent.v1.Agent.Shape:output_type -> faultbed.agent.v1.ShapeResponse
+	25, // 57: faultbed.agent.v1.Agent.Unshape:output_type -> faultbed.agent.v1.UnshapeResponse
+	28, // 58: faultbed.agent.v1.Agent.Shaped:output_type -> faultbed.agent.v1.ShapedResponse
+	30, // 59: faultbed.agent.v1.Agent.SpoofNames:output_type -> faultbed.agent.v1.SpoofNamesResponse
+	32, // 60: faultbed.agent.v1.Agent.RestoreNames:output_type -> faultbed.agent.v1.RestoreNamesResponse
+	34, // 61: faultbed.agent.v1.Agent.Asked:output_type -> faultbed.agent.v1.AskedResponse
+	36, // 62: faultbed.agent.v1.Agent.Hog:output_type -> faultbed.agent.v1.HogResponse
+	38, // 63: faultbed.agent.v1.Agent.Unhog:output_type -> faultbed.agent.v1.UnhogResponse
+	40, // 64: faultbed.agent.v1.Agent.Hogged:output_type -> faultbed.agent.v1.HoggedResponse
+	42, // 65: faultbed.agent.v1.Agent.Fill:output_type -> faultbed.agent.v1.FillResponse
+	44, // 66: faultbed.agent.v1.Agent.Unfill:output_type -> faultbed.agent.v1.UnfillResponse
+	46, // 67: faultbed.agent.v1.Agent.Disk:output_type -> faultbed.agent.v1.DiskResponse
+	48, // 68: faultbed.agent.v1.Agent.Offload:output_type -> faultbed.agent.v1.OffloadResponse
+	50, // 69: faultbed.agent.v1.Agent.RestoreOffload:output_type -> faultbed.agent.v1.RestoreOffloadResponse
+	52, // 70: faultbed.agent.v1.Agent.SetMTU:output_type -> faultbed.agent.v1.SetMTUResponse
+	54, // 71: faultbed.agent.v1.Agent.Descriptors:output_type -> faultbed.agent.v1.DescriptorsResponse
+	56, // 72: faultbed.agent.v1.Agent.LimitDescriptors:output_type -> faultbed.agent.v1.LimitDescriptorsResponse
+	61, // 73: faultbed.agent.v1.Agent.Probe:output_type -> faultbed.agent.v1.ProbeResponse
+	63, // 74: faultbed.agent.v1.Agent.Dial:output_type -> faultbed.agent.v1.DialResponse
+	65, // 75: faultbed.agent.v1.Agent.HashFile:output_type -> faultbed.agent.v1.HashFileResponse
+	67, // 76: faultbed.agent.v1.Agent.Facts:output_type -> faultbed.agent.v1.FactsResponse
+	69, // 77: faultbed.agent.v1.Agent.Capabilities:output_type -> faultbed.agent.v1.CapabilitiesResponse
+	48, // [48:78] is the sub-list for method output_type
+	18, // [18:48] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_agent_proto_init() }
@@ -2446,7 +4073,7 @@ func file_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   43,
+			NumMessages:   70,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -30,6 +30,18 @@ const (
 	Agent_AddRules_FullMethodName         = "/faultbed.agent.v1.Agent/AddRules"
 	Agent_RemoveRules_FullMethodName      = "/faultbed.agent.v1.Agent/RemoveRules"
 	Agent_Counters_FullMethodName         = "/faultbed.agent.v1.Agent/Counters"
+	Agent_Shape_FullMethodName            = "/faultbed.agent.v1.Agent/Shape"
+	Agent_Unshape_FullMethodName          = "/faultbed.agent.v1.Agent/Unshape"
+	Agent_Shaped_FullMethodName           = "/faultbed.agent.v1.Agent/Shaped"
+	Agent_SpoofNames_FullMethodName       = "/faultbed.agent.v1.Agent/SpoofNames"
+	Agent_RestoreNames_FullMethodName     = "/faultbed.agent.v1.Agent/RestoreNames"
+	Agent_Asked_FullMethodName            = "/faultbed.agent.v1.Agent/Asked"
+	Agent_Hog_FullMethodName              = "/faultbed.agent.v1.Agent/Hog"
+	Agent_Unhog_FullMethodName            = "/faultbed.agent.v1.Agent/Unhog"
+	Agent_Hogged_FullMethodName           = "/faultbed.agent.v1.Agent/Hogged"
+	Agent_Fill_FullMethodName             = "/faultbed.agent.v1.Agent/Fill"
+	Agent_Unfill_FullMethodName           = "/faultbed.agent.v1.Agent/Unfill"
+	Agent_Disk_FullMethodName             = "/faultbed.agent.v1.Agent/Disk"
 	Agent_Offload_FullMethodName          = "/faultbed.agent.v1.Agent/Offload"
 	Agent_RestoreOffload_FullMethodName   = "/faultbed.agent.v1.Agent/RestoreOffload"
 	Agent_SetMTU_FullMethodName           = "/faultbed.agent.v1.Agent/SetMTU"
@@ -59,6 +71,24 @@ type AgentClient interface {
 	AddRules(ctx context.Context, in *AddRulesRequest, opts ...grpc.CallOption) (*AddRulesResponse, error)
 	RemoveRules(ctx context.Context, in *RemoveRulesRequest, opts ...grpc.CallOption) (*RemoveRulesResponse, error)
 	Counters(ctx context.Context, in *CountersRequest, opts ...grpc.CallOption) (*CountersResponse, error)
+	// Shape limits how fast links carry packets, Shaped says what that did.
+	Shape(ctx context.Context, in *ShapeRequest, opts ...grpc.CallOption) (*ShapeResponse, error)
+	Unshape(ctx context.Context, in *UnshapeRequest, opts ...grpc.CallOption) (*UnshapeResponse, error)
+	Shaped(ctx context.Context, in *ShapedRequest, opts ...grpc.CallOption) (*ShapedResponse, error)
+	// SpoofNames answers nodes' DNS questions in place of their resolver, Asked counts
+	// the questions that it answered, or kept silent on.
+	SpoofNames(ctx context.Context, in *SpoofNamesRequest, opts ...grpc.CallOption) (*SpoofNamesResponse, error)
+	RestoreNames(ctx context.Context, in *RestoreNamesRequest, opts ...grpc.CallOption) (*RestoreNamesResponse, error)
+	Asked(ctx context.Context, in *AskedRequest, opts ...grpc.CallOption) (*AskedResponse, error)
+	// Hog holds idle connections out of a node, Hogged counts those that are open.
+	Hog(ctx context.Context, in *HogRequest, opts ...grpc.CallOption) (*HogResponse, error)
+	Unhog(ctx context.Context, in *UnhogRequest, opts ...grpc.CallOption) (*UnhogResponse, error)
+	Hogged(ctx context.Context, in *HoggedRequest, opts ...grpc.CallOption) (*HoggedResponse, error)
+	// Fill puts a file into a folder of a node that leaves so many bytes of its file
+	// system free.
+	Fill(ctx context.Context, in *FillRequest, opts ...grpc.CallOption) (*FillResponse, error)
+	Unfill(ctx context.Context, in *UnfillRequest, opts ...grpc.CallOption) (*UnfillResponse, error)
+	Disk(ctx context.Context, in *DiskRequest, opts ...grpc.CallOption) (*DiskResponse, error)
 	Offload(ctx context.Context, in *OffloadRequest, opts ...grpc.CallOption) (*OffloadResponse, error)
 	RestoreOffload(ctx context.Context, in *RestoreOffloadRequest, opts ...grpc.CallOption) (*RestoreOffloadResponse, error)
 	SetMTU(ctx context.Context, in *SetMTURequest, opts ...grpc.CallOption) (*SetMTUResponse, error)
@@ -159,6 +189,126 @@ func (c *agentClient) Counters(ctx context.Context, in *CountersRequest, opts ..
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CountersResponse)
 	err := c.cc.Invoke(ctx, Agent_Counters_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) Shape(ctx context.Context, in *ShapeRequest, opts ...grpc.CallOption) (*ShapeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ShapeResponse)
+	err := c.cc.Invoke(ctx, Agent_Shape_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) Unshape(ctx context.Context, in *UnshapeRequest, opts ...grpc.CallOption) (*UnshapeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UnshapeResponse)
+	err := c.cc.Invoke(ctx, Agent_Unshape_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) Shaped(ctx context.Context, in *ShapedRequest, opts ...grpc.CallOption) (*ShapedResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ShapedResponse)
+	err := c.cc.Invoke(ctx, Agent_Shaped_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) SpoofNames(ctx context.Context, in *SpoofNamesRequest, opts ...grpc.CallOption) (*SpoofNamesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SpoofNamesResponse)
+	err := c.cc.Invoke(ctx, Agent_SpoofNames_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) RestoreNames(ctx context.Context, in *RestoreNamesRequest, opts ...grpc.CallOption) (*RestoreNamesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RestoreNamesResponse)
+	err := c.cc.Invoke(ctx, Agent_RestoreNames_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) Asked(ctx context.Context, in *AskedRequest, opts ...grpc.CallOption) (*AskedResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AskedResponse)
+	err := c.cc.Invoke(ctx, Agent_Asked_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) Hog(ctx context.Context, in *HogRequest, opts ...grpc.CallOption) (*HogResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HogResponse)
+	err := c.cc.Invoke(ctx, Agent_Hog_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) Unhog(ctx context.Context, in *UnhogRequest, opts ...grpc.CallOption) (*UnhogResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UnhogResponse)
+	err := c.cc.Invoke(ctx, Agent_Unhog_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) Hogged(ctx context.Context, in *HoggedRequest, opts ...grpc.CallOption) (*HoggedResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(HoggedResponse)
+	err := c.cc.Invoke(ctx, Agent_Hogged_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) Fill(ctx context.Context, in *FillRequest, opts ...grpc.CallOption) (*FillResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FillResponse)
+	err := c.cc.Invoke(ctx, Agent_Fill_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) Unfill(ctx context.Context, in *UnfillRequest, opts ...grpc.CallOption) (*UnfillResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UnfillResponse)
+	err := c.cc.Invoke(ctx, Agent_Unfill_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) Disk(ctx context.Context, in *DiskRequest, opts ...grpc.CallOption) (*DiskResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DiskResponse)
+	err := c.cc.Invoke(ctx, Agent_Disk_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -285,6 +435,24 @@ type AgentServer interface {
 	AddRules(context.Context, *AddRulesRequest) (*AddRulesResponse, error)
 	RemoveRules(context.Context, *RemoveRulesRequest) (*RemoveRulesResponse, error)
 	Counters(context.Context, *CountersRequest) (*CountersResponse, error)
+	// Shape limits how fast links carry packets, Shaped says what that did.
+	Shape(context.Context, *ShapeRequest) (*ShapeResponse, error)
+	Unshape(context.Context, *UnshapeRequest) (*UnshapeResponse, error)
+	Shaped(context.Context, *ShapedRequest) (*ShapedResponse, error)
+	// SpoofNames answers nodes' DNS questions in place of their resolver, Asked counts
+	// the questions that it answered, or kept silent on.
+	SpoofNames(context.Context, *SpoofNamesRequest) (*SpoofNamesResponse, error)
+	RestoreNames(context.Context, *RestoreNamesRequest) (*RestoreNamesResponse, error)
+	Asked(context.Context, *AskedRequest) (*AskedResponse, error)
+	// Hog holds idle connections out of a node, Hogged counts those that are open.
+	Hog(context.Context, *HogRequest) (*HogResponse, error)
+	Unhog(context.Context, *UnhogRequest) (*UnhogResponse, error)
+	Hogged(context.Context, *HoggedRequest) (*HoggedResponse, error)
+	// Fill puts a file into a folder of a node that leaves so many bytes of its file
+	// system free.
+	Fill(context.Context, *FillRequest) (*FillResponse, error)
+	Unfill(context.Context, *UnfillRequest) (*UnfillResponse, error)
+	Disk(context.Context, *DiskRequest) (*DiskResponse, error)
 	Offload(context.Context, *OffloadRequest) (*OffloadResponse, error)
 	RestoreOffload(context.Context, *RestoreOffloadRequest) (*RestoreOffloadResponse, error)
 	SetMTU(context.Context, *SetMTURequest) (*SetMTUResponse, error)
@@ -331,6 +499,42 @@ func (UnimplementedAgentServer) RemoveRules(context.Context, *RemoveRulesRequest
 }
 func (UnimplementedAgentServer) Counters(context.Context, *CountersRequest) (*CountersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Counters not implemented")
+}
+func (UnimplementedAgentServer) Shape(context.Context, *ShapeRequest) (*ShapeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Shape not implemented")
+}
+func (UnimplementedAgentServer) Unshape(context.Context, *UnshapeRequest) (*UnshapeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Unshape not implemented")
+}
+func (UnimplementedAgentServer) Shaped(context.Context, *ShapedRequest) (*ShapedResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Shaped not implemented")
+}
+func (UnimplementedAgentServer) SpoofNames(context.Context, *SpoofNamesRequest) (*SpoofNamesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SpoofNames not implemented")
+}
+func (UnimplementedAgentServer) RestoreNames(context.Context, *RestoreNamesRequest) (*RestoreNamesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RestoreNames not implemented")
+}
+func (UnimplementedAgentServer) Asked(context.Context, *AskedRequest) (*AskedResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Asked not implemented")
+}
+func (UnimplementedAgentServer) Hog(context.Context, *HogRequest) (*HogResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Hog not implemented")
+}
+func (UnimplementedAgentServer) Unhog(context.Context, *UnhogRequest) (*UnhogResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Unhog not implemented")
+}
+func (UnimplementedAgentServer) Hogged(context.Context, *HoggedRequest) (*HoggedResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Hogged not implemented")
+}
+func (UnimplementedAgentServer) Fill(context.Context, *FillRequest) (*FillResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Fill not implemented")
+}
+func (UnimplementedAgentServer) Unfill(context.Context, *UnfillRequest) (*UnfillResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Unfill not implemented")
+}
+func (UnimplementedAgentServer) Disk(context.Context, *DiskRequest) (*DiskResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Disk not implemented")
 }
 func (UnimplementedAgentServer) Offload(context.Context, *OffloadRequest) (*OffloadResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Offload not implemented")
@@ -512,6 +716,222 @@ func _Agent_Counters_Handler(srv interface{}, ctx context.Context, dec func(inte
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(AgentServer).Counters(ctx, req.(*CountersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_Shape_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ShapeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).Shape(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_Shape_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).Shape(ctx, req.(*ShapeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_Unshape_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnshapeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).Unshape(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_Unshape_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).Unshape(ctx, req.(*UnshapeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_Shaped_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ShapedRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).Shaped(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_Shaped_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).Shaped(ctx, req.(*ShapedRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_SpoofNames_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SpoofNamesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).SpoofNames(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_SpoofNames_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).SpoofNames(ctx, req.(*SpoofNamesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_RestoreNames_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RestoreNamesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).RestoreNames(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_RestoreNames_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).RestoreNames(ctx, req.(*RestoreNamesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_Asked_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AskedRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).Asked(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_Asked_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).Asked(ctx, req.(*AskedRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_Hog_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HogRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).Hog(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_Hog_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).Hog(ctx, req.(*HogRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_Unhog_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnhogRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).Unhog(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_Unhog_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).Unhog(ctx, req.(*UnhogRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_Hogged_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(HoggedRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).Hogged(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_Hogged_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).Hogged(ctx, req.(*HoggedRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_Fill_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FillRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).Fill(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_Fill_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).Fill(ctx, req.(*FillRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_Unfill_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnfillRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).Unfill(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_Unfill_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).Unfill(ctx, req.(*UnfillRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_Disk_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DiskRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).Disk(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_Disk_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).Disk(ctx, req.(*DiskRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -719,6 +1139,54 @@ var Agent_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Counters",
 			Handler:    _Agent_Counters_Handler,
+		},
+		{
+			MethodName: "Shape",
+			Handler:    _Agent_Shape_Handler,
+		},
+		{
+			MethodName: "Unshape",
+			Handler:    _Agent_Unshape_Handler,
+		},
+		{
+			MethodName: "Shaped",
+			Handler:    _Agent_Shaped_Handler,
+		},
+		{
+			MethodName: "SpoofNames",
+			Handler:    _Agent_SpoofNames_Handler,
+		},
+		{
+			MethodName: "RestoreNames",
+			Handler:    _Agent_RestoreNames_Handler,
+		},
+		{
+			MethodName: "Asked",
+			Handler:    _Agent_Asked_Handler,
+		},
+		{
+			MethodName: "Hog",
+			Handler:    _Agent_Hog_Handler,
+		},
+		{
+			MethodName: "Unhog",
+			Handler:    _Agent_Unhog_Handler,
+		},
+		{
+			MethodName: "Hogged",
+			Handler:    _Agent_Hogged_Handler,
+		},
+		{
+			MethodName: "Fill",
+			Handler:    _Agent_Fill_Handler,
+		},
+		{
+			MethodName: "Unfill",
+			Handler:    _Agent_Unfill_Handler,
+		},
+		{
+			MethodName: "Disk",
+			Handler:    _Agent_Disk_Handler,
 		},
 		{
 			MethodName: "Offload",
