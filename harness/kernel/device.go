@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,8 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// aggregations are the kernel's names of what makes a packet on a virtual wire
-// longer than one on a real wire (net/ethtool/common.c, netdev_features_strings).
+// aggregations are the kernel's names of what makes a packet on a virtual wire other
+// than on a real one (net/ethtool/common.c, netdev_features_strings): longer, or, the
+// last, without a checksum, so that a corrupt one would pass for good.
 var aggregations = []string{
 	"tx-generic-segmentation",
 	"tx-tcp-segmentation",
@@ -26,6 +28,7 @@ var aggregations = []string{
 	"rx-gro",
 	"rx-gro-list",
 	"rx-udp-gro-forwarding",
+	"tx-checksum-ip-generic",
 }
 
 // SetMTU sets the MTU of eth0 in bytes and says what it was.
@@ -70,7 +73,7 @@ func (n *Namespace) netlink(what string, do func(*netlink.Handle) error) error {
 	})
 }
 
-// Offloads reads which of the features are on that make packets longer than on
+// Offloads reads which of the features are on that make packets other than on
 // a wire. Features that the kernel does not know are left out.
 func (n *Namespace) Offloads() (map[string]bool, error) {
 	states := map[string]bool{}
@@ -121,5 +124,28 @@ func (n *Namespace) ethtool(what string, do func(*ethtool.Ethtool) error) error 
 		}
 		defer tool.Close()
 		return do(tool)
+	})
+}
+
+// FlushRoutes makes the namespace forget what it has learned of the paths over eth0,
+// their MTU above all, which it would keep for ten minutes (ip_rt_mtu_expires). That
+// hangs on the routes: each is replaced by one of another origin, and put back.
+func (n *Namespace) FlushRoutes() error {
+	return n.link("flush routes", func(handle *netlink.Handle, link netlink.Link) error {
+		routes, err := handle.RouteList(link, netlink.FAMILY_V4)
+		if err != nil {
+			return err
+		}
+		for _, route := range routes {
+			passing := route
+			passing.Protocol = unix.RTPROT_STATIC
+			if route.Protocol == unix.RTPROT_STATIC {
+				passing.Protocol = unix.RTPROT_BOOT
+			}
+			if err := errors.Join(handle.RouteReplace(&passing), handle.RouteReplace(&route)); err != nil {
+				return fmt.Errorf("route to %s: %w", route.Dst, err)
+			}
+		}
+		return nil
 	})
 }

@@ -36,7 +36,7 @@ func classify(err error) Outcome {
 		return Refused
 	case errors.Is(err, unix.ECONNRESET), errors.Is(err, unix.EPIPE):
 		return WasReset
-	case errors.Is(err, unix.EHOSTUNREACH), errors.Is(err, unix.ENETUNREACH):
+	case errors.Is(err, unix.EHOSTUNREACH), errors.Is(err, unix.ENETUNREACH), errors.Is(err, unix.ENOPROTOOPT): // the last: ICMP protocol unreachable
 		return Unreachable
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, unix.ETIMEDOUT):
 		return TimedOut

@@ -79,9 +79,19 @@ func isTCP() []expr.Any {
 	}
 }
 
-// destinationPort loads the destination port of a TCP packet.
+// destinationPort loads the destination port of a TCP or UDP packet.
 func destinationPort(register uint32) expr.Any {
 	return &expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2}
+}
+
+// sourcePort loads the source port of a TCP or UDP packet.
+func sourcePort(register uint32) expr.Any {
+	return &expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: 0, Len: 2}
+}
+
+// sourceAddress loads the source address of an IPv4 packet.
+func sourceAddress(register uint32) expr.Any {
+	return &expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: 12, Len: 4}
 }
 
 // destinationAddress loads the destination address of an IPv4 packet.
