@@ -16,6 +16,7 @@
 package agent
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 )
@@ -62,43 +63,67 @@ const (
 	// Reset drops the packet and answers its sender with a TCP reset. For
 	// Upstream the sender is the client: connection refused, or reset.
 	Reset
+	// Unreach drops it and answers with ICMP destination unreachable, Rule.Code.
+	Unreach
+	// TooBig drops it and answers with ICMP fragmentation needed, MTU Rule.LongerThan.
+	TooBig
+	// Duplicate sends a second copy; it acts where packets leave.
+	Duplicate
+	// Corrupt changes the payload under its checksum, which takes Offload to be there.
+	Corrupt
 )
 
 // String names the verdict.
 func (v Verdict) String() string {
-	switch v {
-	case Drop:
-		return "drop"
-	case Reset:
-		return "reset"
-	default:
-		return "no verdict"
-	}
+	words := map[Verdict]string{Drop: "drop", Reset: "reset", Unreach: "unreach", TooBig: "too big", Duplicate: "duplicate", Corrupt: "corrupt"}
+	return cmp.Or(words[v], "no verdict")
 }
 
 // Rule disturbs one direction of some links in one namespace.
 type Rule struct {
-	// Node is the container in whose namespace the packets arrive.
+	// Node is the container in whose namespace the packets arrive, or, if Leaving,
+	// from which they leave. Only what Duplicate hits leaves.
 	Node      string
 	Direction Direction
-	// Ports, for Upstream, are the listener ports in the namespace.
+	Leaving   bool
+	// Ports are the links' listener ports: for Upstream packets that arrive, Downstream
+	// packets that leave, and for Corrupt.
 	Ports []uint16
-	// Originals, for Downstream, are the servers as the client dialled them,
-	// before steering.
+	// Originals, for all else, are the servers as the client dialled them, before
+	// steering.
 	Originals []netip.AddrPort
+	// Peers, in place of links, takes what comes from these addresses and is not TCP;
+	// with UDP, datagrams only: Upstream to these ports, Downstream from them.
+	Peers []netip.Addr
+	UDP   []uint16
 	// LongerThan spares IP packets of up to so many bytes (the IP total
 	// length). 0 spares none.
 	LongerThan int
+	Sample     Sample
 	Verdict    Verdict
+	// Code of ICMP destination unreachable.
+	Code uint8
 }
 
-// Count is what one rule has matched so far.
+// Sample chooses among the packets that a rule matches; the zero value takes all.
+type Sample struct {
+	// PerMillion takes so many of a million, by chance; with a Burst above 1 that many
+	// in a row, on average.
+	PerMillion, Burst uint32
+	// Indices takes the packets with these numbers, from 1, of each connection, its
+	// SYN not counted.
+	Indices []uint32
+}
+
+// Count is what one rule has hit so far.
 type Count struct {
 	Node string
 	// Rule is the index of the rule in the slice given to AddRules.
 	Rule int
-	// Packets and Bytes (of IP, headers included) that the rule matched.
+	// Packets and Bytes (of IP, headers included) that the rule hit.
 	Packets, Bytes uint64
+	// Seen are the packets that its Sample chose from.
+	Seen uint64
 }
 
 // Descriptors is the state of the file descriptors of a container's main

@@ -74,25 +74,33 @@ func (s *service) AddRules(ctx context.Context, request *agentpb.AddRulesRequest
 	return &agentpb.AddRulesResponse{}, nil
 }
 
-func ruleFrom(wire *agentpb.Rule) (kernel.Rule, error) {
-	rule := kernel.Rule{LongerThan: int(wire.GetLongerThan())}
+var verdicts = map[agentpb.Verdict]kernel.Verdict{
+	agentpb.Verdict_VERDICT_DROP: kernel.Drop, agentpb.Verdict_VERDICT_RESET: kernel.Reset,
+	agentpb.Verdict_VERDICT_UNREACHABLE: kernel.Unreach, agentpb.Verdict_VERDICT_TOO_BIG: kernel.TooBig,
+	agentpb.Verdict_VERDICT_DUPLICATE: kernel.Duplicate, agentpb.Verdict_VERDICT_CORRUPT: kernel.Corrupt,
+}
+
+// ruleFrom converts; what cannot be is found by the rulebook.
+func ruleFrom(wire *agentpb.Rule) (rule kernel.Rule, err error) {
+	rule = kernel.Rule{
+		Leaving: wire.GetLeaving(), LongerThan: int(wire.GetLongerThan()), Verdict: verdicts[wire.GetVerdict()],
+		Sample: kernel.Sample{PerMillion: wire.GetPerMillion(), Burst: wire.GetBurst(), Indices: wire.GetIndices()},
+	}
 	switch wire.GetDirection() {
 	case agentpb.Direction_DIRECTION_UPSTREAM:
 		rule.Direction = kernel.Upstream
 	case agentpb.Direction_DIRECTION_DOWNSTREAM:
 		rule.Direction = kernel.Downstream
 	}
-	switch wire.GetVerdict() {
-	case agentpb.Verdict_VERDICT_DROP:
-		rule.Verdict = kernel.Drop
-	case agentpb.Verdict_VERDICT_RESET:
-		rule.Verdict = kernel.Reset
+	if wire.GetCode() > math.MaxUint8 {
+		return rule, fmt.Errorf("code %d", wire.GetCode())
 	}
-	for _, port := range wire.GetPorts() {
-		if port > math.MaxUint16 {
-			return rule, fmt.Errorf("port %d", port)
-		}
-		rule.Ports = append(rule.Ports, uint16(port))
+	rule.Code = uint8(wire.GetCode())
+	if rule.Ports, err = narrow(wire.GetPorts()); err != nil {
+		return rule, err
+	}
+	if rule.UDP, err = narrow(wire.GetUdp()); err != nil {
+		return rule, err
 	}
 	for _, original := range wire.GetOriginals() {
 		end, err := netip.ParseAddrPort(original)
@@ -101,7 +109,25 @@ func ruleFrom(wire *agentpb.Rule) (kernel.Rule, error) {
 		}
 		rule.Originals = append(rule.Originals, end)
 	}
+	for _, peer := range wire.GetPeers() {
+		address, err := netip.ParseAddr(peer)
+		if err != nil {
+			return rule, err
+		}
+		rule.Peers = append(rule.Peers, address)
+	}
 	return rule, nil
+}
+
+func narrow(wide []uint32) ([]uint16, error) {
+	var ports []uint16
+	for _, port := range wide {
+		if port > math.MaxUint16 {
+			return nil, fmt.Errorf("port %d", port)
+		}
+		ports = append(ports, uint16(port))
+	}
+	return ports, nil
 }
 
 // RemoveRules takes an owner's rules away.
@@ -125,6 +151,7 @@ func (s *service) Counters(_ context.Context, request *agentpb.CountersRequest) 
 			Rule:    int32(tally.Rule),
 			Packets: tally.Packets,
 			Bytes:   tally.Bytes,
+			Seen:    tally.Seen,
 		})
 	}
 	return answer, nil

@@ -629,6 +629,7 @@ type Rule struct {
 	// In place of links: packets that come from these addresses, other than TCP; of UDP
 	// only, if ports are given: to them upstream, from them downstream.
 	Peers []string `protobuf:"bytes,8,rep,name=peers,proto3" json:"peers,omitempty"`
+	Udp   []uint32 `protobuf:"varint,13,rep,packed,name=udp,proto3" json:"udp,omitempty"`
 	// Of the packets that match, the verdict hits so many of a million, by chance; 0 is
 	// all. With a burst above 1 it hits that many in a row, on average.
 	PerMillion uint32 `protobuf:"varint,9,opt,name=per_million,json=perMillion,proto3" json:"per_million,omitempty"`
@@ -723,6 +724,13 @@ func (x *Rule) GetLeaving() bool {
 func (x *Rule) GetPeers() []string {
 	if x != nil {
 		return x.Peers
+	}
+	return nil
+}
+
+func (x *Rule) GetUdp() []uint32 {
+	if x != nil {
+		return x.Udp
 	}
 	return nil
 }
@@ -3651,7 +3659,7 @@ const file_agent_proto_rawDesc = "" +
 	"\rBypassRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\"*\n" +
 	"\x0eBypassResponse\x12\x18\n" +
-	"\apackets\x18\x01 \x01(\x04R\apackets\"\xf6\x02\n" +
+	"\apackets\x18\x01 \x01(\x04R\apackets\"\x88\x03\n" +
 	"\x04Rule\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12:\n" +
 	"\tdirection\x18\x02 \x01(\x0e2\x1c.faultbed.agent.v1.DirectionR\tdirection\x12\x14\n" +
@@ -3661,7 +3669,8 @@ const file_agent_proto_rawDesc = "" +
 	"longerThan\x124\n" +
 	"\averdict\x18\x06 \x01(\x0e2\x1a.faultbed.agent.v1.VerdictR\averdict\x12\x18\n" +
 	"\aleaving\x18\a \x01(\bR\aleaving\x12\x14\n" +
-	"\x05peers\x18\b \x03(\tR\x05peers\x12\x1f\n" +
+	"\x05peers\x18\b \x03(\tR\x05peers\x12\x10\n" +
+	"\x03udp\x18\r \x03(\rR\x03udp\x12\x1f\n" +
 	"\vper_million\x18\t \x01(\rR\n" +
 	"perMillion\x12\x14\n" +
 	"\x05burst\x18\n" +
