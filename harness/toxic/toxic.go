@@ -111,41 +111,6 @@ func (p *Proxy) Config(ctx context.Context) ([]byte, error) {
 	return p.call(ctx, http.MethodGet, "/proxies", nil)
 }
 
-// Toxic is an effect on the byte streams of a link.
-type Toxic interface {
-	options() toxiproxy.ToxicOptions
-}
-
-// Latency holds back every byte from server to client.
-type Latency struct {
-	Delay, Jitter time.Duration
-}
-
-func (l Latency) options() toxiproxy.ToxicOptions {
-	return toxiproxy.ToxicOptions{ToxicType: "latency", Stream: "downstream", Attributes: toxiproxy.Attributes{
-		"latency": l.Delay.Milliseconds(), "jitter": l.Jitter.Milliseconds(),
-	}}
-}
-
-// Bandwidth lets BytesPerSecond pass from server to client.
-type Bandwidth struct {
-	BytesPerSecond int64
-}
-
-func (b Bandwidth) options() toxiproxy.ToxicOptions {
-	// Toxiproxy's KB are 1000 bytes: it sleeps a millisecond per Rate bytes.
-	return toxiproxy.ToxicOptions{ToxicType: "bandwidth", Stream: "downstream", Attributes: toxiproxy.Attributes{
-		"rate": max(1, b.BytesPerSecond/1000),
-	}}
-}
-
-// ResetPeer resets a connection, both ways, as soon as the server sends on it.
-type ResetPeer struct{}
-
-func (ResetPeer) options() toxiproxy.ToxicOptions {
-	return toxiproxy.ToxicOptions{ToxicType: "reset_peer", Stream: "downstream", Attributes: toxiproxy.Attributes{"timeout": 0}}
-}
-
 // Add puts a toxic under a name of its own on a link.
 func (p *Proxy) Add(ctx context.Context, link, name string, t Toxic) error {
 	p.mu.Lock()
@@ -161,12 +126,25 @@ func (p *Proxy) Add(ctx context.Context, link, name string, t Toxic) error {
 }
 
 func (p *Proxy) add(ctx context.Context, link, name string, t Toxic) error {
-	o := t.options()
-	o.ProxyName, o.ToxicName, o.Toxicity = link, name, 1
-	return within(ctx, fmt.Sprintf("add toxic %s to %s", name, link), func() error {
-		_, err := p.client.AddToxic(&o)
-		return err
-	})
+	for i, o := range t.options() {
+		o.ProxyName, o.ToxicName = link, part(name, i)
+		err := within(ctx, fmt.Sprintf("add toxic %s to %s", name, link), func() error {
+			_, err := p.client.AddToxic(&o)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// part names the parts of a toxic that toxiproxy knows as several.
+func part(name string, i int) string {
+	if i == 0 {
+		return name
+	}
+	return fmt.Sprintf("%s.%d", name, i)
 }
 
 // Remove takes the toxic of that name off a link. A toxic that is not there is no
@@ -175,30 +153,32 @@ func (p *Proxy) add(ctx context.Context, link, name string, t Toxic) error {
 func (p *Proxy) Remove(ctx context.Context, link, name string) error {
 	p.mu.Lock()
 	l, ok := p.links[link]
-	var there bool
+	var t Toxic
 	if ok {
-		_, there = l.toxics[name]
+		t = l.toxics[name]
 	}
 	p.mu.Unlock()
-	if !there {
+	if t == nil {
 		return nil
 	}
-	err := within(ctx, fmt.Sprintf("remove toxic %s from %s", name, link), func() error {
-		return p.client.RemoveToxic(&toxiproxy.ToxicOptions{ProxyName: link, ToxicName: name})
-	})
-	switch {
-	case err == nil, strings.Contains(err.Error(), "HTTP 404"): // never arrived; the client wraps no status
-		p.forget(l, name)
-		return nil
-	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
-		if err := p.renew(ctx, l, name); err != nil {
+	for i := range t.options() {
+		err := within(ctx, fmt.Sprintf("remove toxic %s from %s", name, link), func() error {
+			return p.client.RemoveToxic(&toxiproxy.ToxicOptions{ProxyName: link, ToxicName: part(name, i)})
+		})
+		switch {
+		case err == nil, strings.Contains(err.Error(), "HTTP 404"): // never arrived; the client wraps no status
+		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+			if err := p.renew(ctx, l, name); err != nil { // without any part of it
+				return err
+			}
+			p.forget(l, name)
+			return nil
+		default:
 			return err
 		}
-		p.forget(l, name)
-		return nil
-	default:
-		return err
 	}
+	p.forget(l, name)
+	return nil
 }
 
 func (p *Proxy) forget(l *laid, name string) {

@@ -1,7 +1,8 @@
-// Command toxiproxy is Shopify's toxiproxy server with two additions that a bed needs:
+// Command toxiproxy is Shopify's toxiproxy server with three additions that a bed needs:
 // links are created in one batch, each with a counting toxic in place before its
-// listener opens (POST /links), and the counts can be read while connections are
-// still open (GET /ledger). Everything else is toxiproxy's own API, on :8474.
+// listener opens (POST /links), the counts can be read while connections are
+// still open (GET /ledger), and there are a few more toxics. Everything else is
+// toxiproxy's own API, on :8474.
 package main
 
 import (
@@ -41,7 +42,12 @@ func main() {
 
 // handler is toxiproxy's API plus the batch of links and the live ledger.
 func handler() http.Handler {
-	toxics.Register("ledger", new(ledgerToxic))
+	for name, toxic := range map[string]toxics.Toxic{
+		"ledger": new(ledgerToxic), "stall": new(stallToxic), "garble": new(garbleToxic),
+		"deaf": new(deafToxic), "hang_up": new(hangUpToxic),
+	} {
+		toxics.Register(name, toxic)
+	}
 	// Toxiproxy logs every chunk at trace level unless told otherwise.
 	logger := zerolog.New(os.Stdout).With().Timestamp().Logger().Level(zerolog.WarnLevel)
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), logger)

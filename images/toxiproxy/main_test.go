@@ -27,7 +27,7 @@ func TestLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	listen := freeAddr(t)
-	link := toxic.Link{Name: "a>b:1", Listen: listen, Upstream: upstream}
+	link := toxic.Link{Name: "a>b:1 on " + listen, Listen: listen, Upstream: upstream}
 	if err := proxy.AddLinks(ctx, []toxic.Link{link}); err != nil {
 		t.Fatal(err)
 	}
