@@ -105,7 +105,7 @@ var _ = ReportAfterEach(func(_ SpecContext, spec SpecReport) {
 		if spec.Failure.Message != "" { // else the filters have not chosen it
 			lacks = session.Lacks(spec.Labels())
 		}
-		if lacks == "" {
+		if lacks == "" && !session.Unavailable() {
 			return // what skips itself for another reason proves nothing, and leaves no record
 		}
 	}

@@ -71,6 +71,7 @@ type node struct {
 	address   netip.Addr
 	after     []topology.Role // whose nodes must listen before its gate opens
 	container *cluster.Node   // nil until started
+	store     string          // folder of its own disk; empty if it has none
 	past      []byte          // the log of what it was before it was replaced
 	files     map[string][]byte
 }
@@ -151,6 +152,9 @@ func (b *Bed) lay(ctx context.Context) error {
 	b.network = network
 	for i, n := range b.topo.Nodes {
 		b.nodes[n.Name] = &node{spec: n, address: network.Address(firstHost + i), after: given[i].After, files: given[i].Files}
+		if n.Disk > 0 {
+			b.nodes[n.Name].store = given[i].Store
+		}
 		specs[i].Network, specs[i].Address = network, network.Address(firstHost+i)
 	}
 	b.drawLinks()
@@ -177,6 +181,9 @@ func (b *Bed) spec(n topology.Node, c system.Container) cluster.Spec {
 	s := cluster.Spec{
 		Name: b.name + "-" + n.Name, Host: n.Name, Image: c.Image, Entrypoint: c.Entrypoint, Cmd: c.Cmd, Env: c.Env,
 		Labels: b.labels(n.Name, string(n.Role)), Descriptors: n.Descriptors,
+	}
+	if n.Disk > 0 && c.Store != "" {
+		s.Tmpfs = map[string]int64{c.Store: n.Disk}
 	}
 	for _, path := range slices.Sorted(maps.Keys(c.Files)) {
 		s.Files = append(s.Files, cluster.File{Path: path, Content: c.Files[path], Mode: readable})

@@ -3,10 +3,12 @@ package harness
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/faultbed/faultbed/harness/fault"
 	"github.com/faultbed/faultbed/harness/history"
+	"github.com/faultbed/faultbed/harness/judge"
 )
 
 // Injection is a fault in force on a bed.
@@ -17,7 +19,8 @@ type Injection struct {
 
 // Inject puts a fault in force and returns when it was seen to bite. A fault that does
 // not bite, or bites links that it should not, ends the spec as INCONCLUSIVE. What is
-// not healed by the scenario is healed when the bed is put away.
+// not healed by the scenario is healed when the bed is put away. A fault that cannot be
+// injected here ends it as not applicable.
 func (b *Bed) Inject(ctx context.Context, f fault.Fault) *Injection {
 	b.tb.Helper()
 	b.step("inject " + f.Kind() + " on " + f.Target())
@@ -29,6 +32,13 @@ func (b *Bed) Inject(ctx context.Context, f fault.Fault) *Injection {
 	b.mu.Lock()
 	b.injections = append(b.injections, i)
 	b.mu.Unlock()
+	if errors.Is(err, fault.ErrUnavailable) {
+		b.mu.Lock()
+		b.history.Unavailable = err.Error()
+		b.injections = b.injections[:len(b.injections)-1] // it never was
+		b.mu.Unlock()
+		b.tb.Skipf("%v", err)
+	}
 	if err != nil {
 		b.tb.Fatalf("%s: %v", history.Inconclusive, err)
 	}
@@ -50,6 +60,23 @@ func (i *Injection) Heal(ctx context.Context) {
 	if err != nil {
 		i.bed.tb.Fatalf("%s: %v", history.Inconclusive, err)
 	}
+}
+
+// Try puts a fault in force, heals it, and says how a scenario of this fault alone would
+// end. It is no part of the bed's own history, and faults may be tried side by side.
+func (b *Bed) Try(ctx context.Context, f fault.Fault) (history.Verdict, string) {
+	b.step("try " + f.Kind() + " on " + f.Target())
+	injection, err := fault.Inject(ctx, b, f, b.book, b.now)
+	h := history.History{Started: b.start}
+	if errors.Is(err, fault.ErrUnavailable) {
+		h.Unavailable = err.Error()
+	} else {
+		_ = injection.Heal(ctx) // an error is in the injection's record, where the judge finds it
+		h.Faults = []history.Fault{injection.Record()}
+	}
+	verdict, reason := judge.Verdict(h)
+	b.step(fmt.Sprintf("tried %s: %s %s", f.Kind(), verdict, reason))
+	return verdict, reason
 }
 
 // Receipt is the proof so far.

@@ -80,6 +80,13 @@ func (s *Session) Lacks(labels []string) string {
 	return ""
 }
 
+// Unavailable says that the scenario that has just ended could not inject its fault here.
+func (s *Session) Unavailable() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.finished != nil && s.finished.Unavailable != ""
+}
+
 // withStory puts the lines of the story among the bed's own steps.
 func withStory(h history.History, by map[time.Time]string) []history.Step {
 	steps := slices.Clone(h.Steps)

@@ -29,7 +29,7 @@ type Session struct {
 	System system.System
 	Agent  *agent.Client
 	// Can is what the kernel can do in a container's network namespace: see
-	// agent.Client.Capabilities. Only the process that opened the session knows it.
+	// agent.Client.Capabilities.
 	Can map[string]string
 
 	gate     []byte        // the program, for images that have none
@@ -49,6 +49,7 @@ type Handoff struct {
 	ID, Address, Token string
 	Images             map[string]string
 	Stores             dragonfly.Stores // none for other systems
+	Can                map[string]string
 }
 
 // faultdPort is where faultd serves inside its container.
@@ -115,6 +116,7 @@ func Open(ctx context.Context, o Options, progress func(string)) (*Session, Hand
 	if err := s.try(ctx); err != nil {
 		return nil, handoff, errors.Join(fmt.Errorf("start session: %w", err), s.Close(context.WithoutCancel(ctx)))
 	}
+	handoff.Can = s.Can
 	return s, handoff, nil
 }
 
@@ -162,7 +164,7 @@ func Attach(ctx context.Context, o Options, h Handoff) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Session{Options: o, ID: h.ID, Engine: engine, System: under, Agent: client, gate: gate}, nil
+	return &Session{Options: o, ID: h.ID, Engine: engine, System: under, Agent: client, Can: h.Can, gate: gate}, nil
 }
 
 func systemOf(o Options, h Handoff) (system.System, error) {

@@ -1,11 +1,14 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/faultbed/faultbed/harness/agent"
+	"github.com/faultbed/faultbed/harness/cluster"
 	"github.com/faultbed/faultbed/harness/fault"
 	"github.com/faultbed/faultbed/harness/history"
 	"github.com/faultbed/faultbed/harness/system"
@@ -25,10 +28,28 @@ func (b *Bed) Destination(e fault.Edge) netip.AddrPort {
 	return netip.AddrPortFrom(b.nodes[e.Server].address, uint16(e.Port)) //nolint:gosec // a port
 }
 
-// Bulk implements fault.Target.
-func (b *Bed) Bulk(e fault.Edge) bool {
+// Address implements fault.Target.
+func (b *Bed) Address(node string) netip.Addr { return b.nodes[node].address }
+
+// Speaks implements fault.Target.
+func (b *Bed) Speaks(e fault.Edge) fault.Speech {
 	port := b.portOf(e)
-	return port.Protocol == "grpc" || port.Bulk != "" // a gRPC server describes itself at length
+	// A gRPC server describes itself at length.
+	return fault.Speech{Protocol: port.Protocol, Bulk: port.Protocol == "grpc" || port.Bulk != ""}
+}
+
+// Store implements fault.Target.
+func (b *Bed) Store(node string) (folder string, ok bool) {
+	folder = b.nodes[node].store
+	return folder, folder != ""
+}
+
+// Lacks implements fault.Target.
+func (b *Bed) Lacks(capability string) string {
+	if verdict := cmp.Or(b.session.Can[capability], "not tried"); verdict != "yes" {
+		return verdict
+	}
+	return ""
 }
 
 // Container implements fault.Target.
@@ -65,20 +86,33 @@ func (b *Bed) Look(ctx context.Context, looks []fault.Look) ([]history.Reading, 
 	defer b.mu.Unlock()
 	for i, r := range results {
 		readings[i] = history.Reading{
-			Link: looks[i].Edge.String(), Outcome: r.Outcome, Bytes: r.Bytes, Detail: r.Detail,
-			RTTMS: float64(r.FirstByte.Microseconds()) / 1000, TotalMS: float64(r.Total.Microseconds()) / 1000,
+			Link: looks[i].Edge.String(), Outcome: r.Outcome, Bytes: r.Bytes, Digest: r.Digest, Detail: r.Detail,
+			ConnectMS: milliseconds(r.Connect), RTTMS: milliseconds(r.FirstByte), TotalMS: milliseconds(r.Total),
+			Wire: history.Wire(r.Wire),
 		}
 		b.probed[looks[i].Edge] += r.Bytes
 	}
 	return readings, nil
 }
 
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// resolver is where containers ask for names: the engine's own (RFC 1035 names the port).
+var resolver = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 11}), 53)
+
 // probe asks what a port can answer: a port without a long answer gives its short one.
 func (b *Bed) probe(l fault.Look) agent.Probe {
+	switch client := b.Container(l.Edge.Client); {
+	case l.Ask.Name != "":
+		return agent.Probe{Node: client, Target: resolver, Protocol: "dns", Path: l.Ask.Name, Timeout: l.Timeout}
+	case l.Ask.UDP != 0:
+		to := netip.AddrPortFrom(b.Address(l.Edge.Server), uint16(l.Ask.UDP)) //nolint:gosec // a port
+		return agent.Probe{Node: client, Target: to, Protocol: "udp", Timeout: l.Timeout}
+	}
 	port := b.portOf(l.Edge)
 	p := agent.Probe{
 		Node: b.Container(l.Edge.Client), Target: b.Destination(l.Edge),
-		Protocol: port.Protocol, Path: port.Health, Pad: l.Ask.Pad, Timeout: l.Timeout,
+		Protocol: port.Protocol, Path: port.Health, Pad: l.Ask.Pad, Close: l.Ask.Close, Timeout: l.Timeout,
 	}
 	if port.Protocol == "tcp" {
 		p.Protocol, p.Path = "talk", port.Hello
@@ -133,4 +167,22 @@ func (p processes) Start(ctx context.Context, name string) error {
 		return fmt.Errorf("open the gate of %s: %w", name, err)
 	}
 	return nil
+}
+
+func (p processes) Stop(ctx context.Context, name string) error {
+	return p.bed.session.Engine.Stop(ctx, p.bed.network, p.bed.Container(name), StopGrace)
+}
+
+func (p processes) Since(ctx context.Context, name string) (time.Time, error) {
+	return p.bed.session.Engine.Since(ctx, p.bed.Container(name))
+}
+
+func (p processes) Limit(ctx context.Context, name string, l fault.Limits) (fault.Limits, error) {
+	previous, err := p.bed.session.Engine.Limit(ctx, p.bed.Container(name), cluster.Limits(l))
+	return fault.Limits(previous), err
+}
+
+func (p processes) Usage(ctx context.Context, name string) (fault.Usage, error) {
+	u, err := p.bed.session.Engine.Usage(ctx, p.bed.Container(name))
+	return fault.Usage{Throttled: u.Throttled, Periods: u.Periods, MemoryLimit: u.MemoryLimit, MemoryUsed: u.MemoryUsed}, err
 }

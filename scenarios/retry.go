@@ -14,7 +14,7 @@ import (
 )
 
 // The pace of a flapping link.
-const flapDown, flapUp = time.Second, time.Second
+const flapPeriod = 2 * time.Second // half of it up, half down
 
 // After network trouble a node tries again by itself, and gets there.
 var _ = Describe("Retry", retry, func() {
@@ -26,7 +26,7 @@ var _ = Describe("Retry", retry, func() {
 		By("letting the link to the supernode flap, then starting the swarm")
 		bed.Inject(ctx, fault.Flap{
 			Of:   fault.BlockPort{Links: fault.From(peer).To(bed.Supernodes()...).Port(8002), How: fault.Dropped},
-			Down: flapDown, Up: flapUp,
+			Period: flapPeriod, Duty: 0.5,
 		})
 		bed.Open(ctx)
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Ready).Should(ContainElement(peer.Name))
@@ -91,7 +91,7 @@ var _ = Describe("Retry", retry, func() {
 		everybody := topology.Names(append(bed.Seeds(), bed.Peers()...))
 
 		By("holding back the supernode's answers to a peer")
-		bed.Inject(ctx, fault.Delay{Links: fault.From(peer).To(bed.Supernodes()...), By: 300 * time.Millisecond}) // between continents
+		bed.Inject(ctx, fault.Delay{Links: fault.From(peer).To(bed.Supernodes()...), By: 300 * time.Millisecond, Direction: fault.Downstream}) // between continents
 
 		By("seeing it stay, and downloading")
 		Consistently(ctx, bed.Members).WithTimeout(bed.Bounds().Drop).Should(ConsistOf(everybody))

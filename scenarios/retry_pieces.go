@@ -18,14 +18,13 @@ var _ = Describe("Retry", retry, func() {
 	// Seen red: with failed pieces taken from the origin at once, it serves two thirds of the file.
 	It("finishes a download over links that flap", func(ctx SpecContext) {
 		const originRate = 4 << 20   // bytes/s: 16 MiB take 4 s, two turns of the flapping
-		const down = 2 * time.Second // longer than the reference swarm waits for a piece: some fail
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
 		peer, file := bed.Peers()[0], fixtures.Layer16M
 
 		By("letting the links to all parents flap")
 		bed.Inject(ctx, fault.Flap{
 			Of:   fault.BlockPort{Links: fault.From(peer).To(append(bed.Seeds(), bed.Peers()[1:]...)...).Port(65002), How: fault.Dropped},
-			Down: down, Up: flapUp,
+			Period: 3 * time.Second, Duty: 2. / 3, // down for longer than the reference swarm waits for a piece: some fail
 		})
 
 		By("downloading")
@@ -78,7 +77,7 @@ var _ = Describe("Retry", retry, func() {
 
 		By("thinning the link to a seed")
 		const trickle = 50_000 // bytes/s: the whole file would take 20 minutes
-		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(peer).To(bed.SeedAtWork(ctx)).Port(65002), BytesPerSecond: trickle})
+		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(peer).To(bed.SeedAtWork(ctx)).Port(65002), BytesPerSecond: trickle, Direction: fault.Downstream})
 
 		By("downloading")
 		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(judge.BeIntact(file)) // within the system's bound
@@ -94,7 +93,7 @@ var _ = Describe("Retry", retry, func() {
 
 		By("thinning the link to a seed")
 		const trickle = 50_000 // bytes/s: the whole file would take more than a minute
-		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(peer).To(bed.SeedAtWork(ctx)).Port(65002), BytesPerSecond: trickle})
+		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(peer).To(bed.SeedAtWork(ctx)).Port(65002), BytesPerSecond: trickle, Direction: fault.Downstream})
 
 		By("downloading")
 		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(

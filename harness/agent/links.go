@@ -65,6 +65,13 @@ func (c *Client) RemoveRules(ctx context.Context, owner string) error {
 	return translate(err)
 }
 
+// ForgetPaths makes nodes forget what their kernels have learned of the paths to others,
+// above all how long packets may be. A node that is gone has forgotten.
+func (c *Client) ForgetPaths(ctx context.Context, nodes []string) error {
+	_, err := c.agent.ForgetPaths(ctx, &agentpb.ForgetPathsRequest{Nodes: nodes})
+	return translate(err)
+}
+
 // Counters says what each of the owner's rules has matched so far. Rules in a
 // namespace that is gone are left out.
 func (c *Client) Counters(ctx context.Context, owner string) ([]Count, error) {

@@ -32,7 +32,9 @@ type Spec struct {
 	Files      []File
 	// Descriptors is RLIMIT_NOFILE, hard and soft; 0 is the engine's own.
 	Descriptors int
-	Publish     []string // ports published on 127.0.0.1, "8474/tcp"
+	// Tmpfs are folders with a file system of their own in memory, and its size in bytes.
+	Tmpfs   map[string]int64
+	Publish []string // ports published on 127.0.0.1, "8474/tcp"
 	// HostPID, Caps and Socket are faultd's; nodes have none of them.
 	HostPID bool
 	Caps    []string // all others are dropped when given
@@ -107,6 +109,12 @@ func (s Spec) host(h *container.HostConfig) {
 	}
 	if n := int64(s.Descriptors); n > 0 {
 		h.Ulimits = append(h.Ulimits, &container.Ulimit{Name: "nofile", Soft: n, Hard: n})
+	}
+	for folder, size := range s.Tmpfs {
+		if h.Tmpfs == nil {
+			h.Tmpfs = map[string]string{}
+		}
+		h.Tmpfs[folder] = fmt.Sprintf("size=%d,mode=0755", size)
 	}
 	if s.Caps != nil {
 		h.CapDrop, h.CapAdd = []string{"ALL"}, s.Caps

@@ -19,13 +19,17 @@ type Book struct {
 // bed of the session may use: the agent knows rules by these ids alone.
 func NewBook(prefix string) *Book { return &Book{prefix: prefix, active: map[string]string{}} }
 
+// enter plans a fault, unless it cannot be, and takes the links that it affects.
 func (b *Book) enter(f Fault, t Target) (Plan, string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.n++
-	id := fmt.Sprintf("%s-%s-%d", b.prefix, f.Kind(), b.n)
+	id := fmt.Sprintf("%s-%s-%d", b.prefix, shortKind(f.Kind()), b.n)
 	plan, err := f.Plan(t, id)
 	if err != nil {
+		return plan, id, err
+	}
+	if err := available(t, plan); err != nil {
 		return plan, id, err
 	}
 	for _, key := range keys(f, plan) {
@@ -37,6 +41,12 @@ func (b *Book) enter(f Fault, t Target) (Plan, string, error) {
 		b.active[key] = id
 	}
 	return plan, id, nil
+}
+
+// shortKind keeps ids within what the name of an nftables table takes.
+func shortKind(kind string) string {
+	const longest = 24
+	return kind[:min(len(kind), longest)]
 }
 
 func (b *Book) leave(id string) {
@@ -61,13 +71,23 @@ func (b *Book) disturbed(e Edge) bool {
 	return false
 }
 
+// scheduled is a fault that puts others in force by a timetable.
+type scheduled interface{ effect() Fault }
+
+// keys are the effect and the links that it is on. A fault that flaps is the same effect
+// as one that does not.
 func keys(f Fault, plan Plan) []string {
+	kind := f.Kind()
+	for s, ok := f.(scheduled); ok; s, ok = f.(scheduled) {
+		f = s.effect()
+		kind = f.Kind()
+	}
 	if len(plan.Affected) == 0 {
-		return []string{f.Kind() + " on " + f.Target()}
+		return []string{kind + " on " + f.Target()}
 	}
 	list := make([]string, len(plan.Affected))
 	for i, e := range plan.Affected {
-		list[i] = f.Kind() + " on " + e.String()
+		list[i] = kind + " on " + e.String()
 	}
 	return list
 }

@@ -6,26 +6,23 @@
 // Nothing here knows how containers run: the Target says where a link's packets
 // arrive and how to act there.
 //
-//	f := fault.BlockPort{Links: fault.Into(peer).Port(65002), How: fault.Dropped}
+//	f := fault.Drop{Links: fault.Into(peer).Port(65002)}
 package fault
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/history"
-	"github.com/faultbed/faultbed/harness/toxic"
 )
 
 // Fault is one disturbance as data.
 type Fault interface {
-	// Kind names the effect: "block-port".
+	// Kind names the effect: "drop".
 	Kind() string
 	// Target says in words what it is aimed at.
 	Target() string
@@ -42,36 +39,60 @@ type Plan struct {
 	// Apply puts the fault in force. Undo is never nil, also with an error: what was
 	// half done can be undone.
 	Apply func(context.Context) (Undo, error)
+	// Mechanism names what does it, for the receipt: "nftables drop".
+	Mechanism string
+	// Needs are capabilities of the kernel that it takes, see Target.Lacks.
+	Needs []string
+
 	// Affected are the links that the fault may change: no control is taken from them.
 	Affected []Edge
 	// Edges are the links on which the fault must be seen, and Asks what to ask on each;
 	// nil is one short question.
 	Edges []Edge
 	Asks  []Ask
-	// Bites returns nil if during, seen on a link that answered before, shows the
-	// fault, else why not. The control links must not satisfy it. May be nil if Proven is not.
-	Bites func(before, during history.Reading) error
+	looks []Look // in place of both
+	// Bites returns nil if what is seen on a link that answered before shows the fault,
+	// else why not. May be nil if Proven is not.
+	Bites func(Sight) error
 	// Most says that it is enough if more than half of the links show the fault.
 	Most bool
+	// Beside are controls to look at in place of links near the fault.
+	Beside []Look
+	// Untouched returns nil if a control shows nothing of the fault. Nil is the rule: it
+	// must answer as before, and must not satisfy Bites.
+	Untouched func(Sight) error
 	// Still are links that must go on answering: what tells this fault from a stronger one.
 	Still []Look
+
 	// Counters reads figures from kernels and processes; Proven returns nil if they
 	// show the fault. Both may be nil.
 	Counters func(context.Context) (map[string]uint64, error)
 	Proven   func(before, during map[string]uint64) error
+	// Lasts says that the figures stay after healing: of what has happened and is over.
+	Lasts bool
+	// Spared reads figures of what the fault must not change. May be nil.
+	Spared func(context.Context) (map[string]uint64, error)
+
 	// Insist, if not nil, is called while the fault does not bite yet, for faults whose
 	// target moves. What Apply's Undo does must undo it too.
 	Insist func(context.Context) error
 	// Hold, if not nil, runs from the moment that the fault is confirmed until it is
-	// healed, for faults that change over time.
-	Hold func(context.Context) error
+	// healed, for faults that change over time; note tells when they did.
+	Hold func(ctx context.Context, note func(phase string)) error
 }
 
 // Ask is what a probe asks over a link.
 type Ask struct {
 	Pad     int           // bytes that the request carries along
 	Bulk    int           // bytes that the answer should have at least; 0 for a short one
+	Close   bool          // wait for the server to close the connection after its answer (HTTP only)
 	Silence time.Duration // no answer for so long, while the fault is on, is silence; 0 for DefaultSilence
+
+	// Name, in place of the link's own question, asks the client's resolver for this
+	// name. UDP sends a datagram to this port of the server: one that nobody listens on
+	// is answered by the server's kernel.
+	Name string
+	UDP  int
 }
 
 // Look is one probe to be made.
@@ -81,56 +102,15 @@ type Look struct {
 	Timeout time.Duration
 }
 
-// Target is the part of a bed that faults act on. Containers are named by node name
-// towards the target and by id towards the agent.
-type Target interface {
-	// Edges lists every directed link of the bed.
-	Edges() []Edge
-	// Listener is where the link's packets towards the server arrive: the proxy's
-	// container and the listener's port there.
-	Listener(Edge) (container string, port uint16)
-	// Destination is what the client dials.
-	Destination(Edge) netip.AddrPort
-	// Bulk says whether the link's server can be asked for a long answer.
-	Bulk(Edge) bool
-	// Container is the id of a node's container.
-	Container(node string) string
-	// Look probes links from their clients' namespaces, in parallel.
-	Look(context.Context, []Look) ([]history.Reading, error)
-	Kernel() Kernel
-	Streams() Streams
-	Processes() Processes
+// Sight is one link before the fault and now.
+type Sight struct {
+	Ask            Ask
+	Before, During history.Reading
 }
 
-// Kernel is what faults need of the agent in the containers' namespaces.
-type Kernel interface {
-	AddRules(ctx context.Context, owner string, rules []agent.Rule) error
-	RemoveRules(ctx context.Context, owner string) error
-	Counters(ctx context.Context, owner string) ([]agent.Count, error)
-	Offload(ctx context.Context, owner string, containers []string) error
-	RestoreOffload(ctx context.Context, owner string) error
-	SetMTU(ctx context.Context, container string, mtu int) (previous int, err error)
-	Facts(ctx context.Context, container string) (agent.Facts, error)
-	Descriptors(ctx context.Context, container string) (agent.Descriptors, error)
-	LimitDescriptors(ctx context.Context, container string, soft uint64) (previous uint64, err error)
-}
-
-// Streams is what faults need of toxiproxy.
-type Streams interface {
-	Add(ctx context.Context, link, name string, t toxic.Toxic) error
-	Remove(ctx context.Context, link, name string) error
-}
-
-// Processes is what faults need of the containers' life.
-type Processes interface {
-	Pause(ctx context.Context, node string) error
-	Unpause(ctx context.Context, node string) error
-	Kill(ctx context.Context, node string) error
-	// Start starts a killed node again and lets it through its gate.
-	Start(ctx context.Context, node string) error
-	// Runs says whether the node's first process lives.
-	Runs(ctx context.Context, node string) (bool, error)
-}
+// ErrUnavailable says that this kernel, engine or bed cannot do a fault. A scenario
+// with it does not apply.
+var ErrUnavailable = errors.New("cannot be injected here")
 
 // How says what becomes of packets that do not pass. A scenario always names it: a
 // swarm that is told "refused" and one that hears nothing behave differently by
@@ -144,6 +124,36 @@ const (
 	Paused  How = "paused"  // the process is frozen: its kernel accepts, nobody answers
 	Killed  How = "killed"  // SIGKILL; started again when healed
 )
+
+// Direction of packets or bytes on a directed link.
+type Direction string
+
+// The directions. Both is the zero value.
+const (
+	Both       Direction = ""
+	Upstream   Direction = "upstream"   // from client to server
+	Downstream Direction = "downstream" // from server to client
+)
+
+// up and down say whether a direction has that half.
+func (d Direction) up() bool   { return d != Downstream }
+func (d Direction) down() bool { return d != Upstream }
+
+// check refuses what is no direction.
+func (d Direction) check() error {
+	if d != Both && d != Upstream && d != Downstream {
+		return fmt.Errorf("direction %q: use upstream or downstream, or none for both", string(d))
+	}
+	return nil
+}
+
+// in puts a direction behind what a target says.
+func (d Direction) in(words string) string {
+	if d == Both {
+		return words
+	}
+	return words + " " + string(d)
+}
 
 // selected returns the edges of links in t, or an error if there are none: a fault on
 // nothing would be a silent no-op.
@@ -170,6 +180,9 @@ func once(undo Undo) Undo {
 		return err
 	}
 }
+
+// nothing is the undo of what did nothing.
+func nothing(context.Context) error { return nil }
 
 // stack collects undos and runs them last first, all of them.
 type stack []Undo

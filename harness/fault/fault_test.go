@@ -12,29 +12,121 @@ import (
 	"github.com/faultbed/faultbed/harness/topology"
 )
 
+// entry is a fault, and the same aimed at more than it should be.
+type entry struct {
+	of   fault.Fault
+	over []fault.Fault
+}
+
 // catalogue is every fault, aimed at w.
-func catalogue(w *world) map[string]fault.Fault {
+func catalogue(w *world) map[string]entry {
 	peer, seed := w.node("peer-1"), w.node("seed-1")
-	link := fault.From(peer).To(seed).Port(65002)
-	nodes := []topology.Node{seed}
-	return map[string]fault.Fault{
-		"block-port dropped":  fault.BlockPort{Links: link, How: fault.Dropped},
-		"block-port refused":  fault.BlockPort{Links: fault.Into(peer).Port(fault.Range(65000, 65020)...), How: fault.Refused},
-		"unreachable dropped": fault.Unreachable{Nodes: nodes, How: fault.Dropped},
-		"unreachable refused": fault.Unreachable{Nodes: nodes, How: fault.Refused},
-		"unreachable paused":  fault.Unreachable{Nodes: nodes, How: fault.Paused},
-		"unreachable killed":  fault.Unreachable{Nodes: nodes, How: fault.Killed},
-		"mtu":                 fault.MTU{Links: link, Bytes: 1200},
-		"mtu upstream":        fault.MTU{Links: link, Bytes: 1200, Direction: fault.Upstream},
-		"mtu downstream":      fault.MTU{Links: link, Bytes: 1200, Direction: fault.Downstream},
-		"clamp":               fault.Clamp{Nodes: nodes, Bytes: 1200},
-		"fd-limit":            fault.FDLimit{Nodes: nodes},
-		"fd-limit 3 spare":    fault.FDLimit{Nodes: nodes, Spare: 3},
-		"delay":               fault.Delay{Links: link, By: 200 * time.Millisecond},
-		"reset":               fault.Reset{Links: link},
-		"bandwidth":           fault.Bandwidth{Links: link, BytesPerSecond: 100_000},
-		"flap":                fault.Flap{Of: fault.BlockPort{Links: link, How: fault.Dropped}, Down: time.Second, Up: time.Second},
+	link, all := fault.From(peer).To(seed).Port(65002), fault.Between(w.topo.Nodes, w.topo.Nodes)
+	peers, seeds := []topology.Node{peer, w.node("peer-2")}, []topology.Node{seed}
+	askers := w.topo.Nodes[:6]                          // all but the origin
+	most := w.topo.Of(topology.Peer, topology.Seed)[:4] // somebody has to be left to see it
+	entries := map[string]entry{}
+	onLinks := func(name string, f func(fault.Links) fault.Fault) {
+		entries[name] = entry{f(link), []fault.Fault{f(all)}}
 	}
+	onNodes := func(name string, f func([]topology.Node) fault.Fault) {
+		entries[name] = entry{f(seeds), []fault.Fault{f(most)}}
+	}
+	for _, how := range []fault.How{fault.Dropped, fault.Refused} {
+		onLinks("block-port "+string(how), func(l fault.Links) fault.Fault { return fault.BlockPort{Links: l, How: how} })
+	}
+	for _, how := range []fault.How{fault.Dropped, fault.Refused, fault.Paused, fault.Killed} {
+		entries["unreachable "+string(how)] = entry{
+			fault.Unreachable{Nodes: seeds, How: how}, []fault.Fault{fault.Unreachable{Nodes: most, How: how}},
+		}
+	}
+	for _, d := range []fault.Direction{fault.Both, fault.Upstream, fault.Downstream} {
+		onLinks("drop "+string(d), func(l fault.Links) fault.Fault { return fault.Drop{Links: l, Direction: d} })
+		onLinks("loss "+string(d), func(l fault.Links) fault.Fault { return fault.Loss{Links: l, Percent: 20, Direction: d} })
+		onLinks("loss in bursts "+string(d), func(l fault.Links) fault.Fault {
+			return fault.Loss{Links: l, Percent: 20, Burst: 4, Direction: d}
+		})
+		onLinks("corrupt "+string(d), func(l fault.Links) fault.Fault { return fault.Corrupt{Links: l, Percent: 20, Direction: d} })
+		onLinks("drop-list "+string(d), func(l fault.Links) fault.Fault {
+			return fault.DropList{Links: l, Packets: []int{2, 3, 5, 8, 13, 21}, Direction: d}
+		})
+		onLinks("duplicate "+string(d), func(l fault.Links) fault.Fault { return fault.Duplicate{Links: l, Direction: d} })
+		onLinks("mtu "+string(d), func(l fault.Links) fault.Fault { return fault.MTU{Links: l, Bytes: 1200, Direction: d} })
+		onLinks("mtu that tells "+string(d), func(l fault.Links) fault.Fault {
+			return fault.MTU{Links: l, Bytes: 1200, Direction: d, Tells: true}
+		})
+		onLinks("rate "+string(d), func(l fault.Links) fault.Fault { return fault.Rate{Links: l, BytesPerSecond: 100_000, Direction: d} })
+		onLinks("delay "+string(d), func(l fault.Links) fault.Fault {
+			return fault.Delay{Links: l, By: 200 * time.Millisecond, Direction: d}
+		})
+		onLinks("bandwidth "+string(d), func(l fault.Links) fault.Fault {
+			return fault.Bandwidth{Links: l, BytesPerSecond: 100_000, Direction: d}
+		})
+		onLinks("slice "+string(d), func(l fault.Links) fault.Fault {
+			return fault.Slice{Links: l, Bytes: 100, Vary: 10, Pause: 10 * time.Millisecond, Direction: d}
+		})
+		onLinks("stall "+string(d), func(l fault.Links) fault.Fault { return fault.Stall{Links: l, Direction: d} })
+	}
+	for _, with := range []fault.Refusal{
+		fault.ByReset, fault.NetUnreachable, fault.HostUnreachable, fault.NoProtocol, fault.NoPort,
+		fault.NetProhibited, fault.HostProhibited, fault.FirewallProhibits,
+	} {
+		onLinks("refuse with "+string(with), func(l fault.Links) fault.Fault { return fault.Refuse{Links: l, With: with} })
+	}
+	onLinks("slice to bytes", func(l fault.Links) fault.Fault { return fault.Slice{Links: l, Bytes: 1, Direction: fault.Downstream} })
+	onLinks("slow-close", func(l fault.Links) fault.Fault { return fault.SlowClose{Links: l, By: 400 * time.Millisecond} })
+	onLinks("reset", func(l fault.Links) fault.Fault { return fault.Reset{Links: l} })
+	onLinks("reset after", func(l fault.Links) fault.Fault { return fault.Reset{Links: l, After: 5000} })
+	onLinks("limit-data", func(l fault.Links) fault.Fault { return fault.LimitData{Links: l, After: 5000} })
+	onLinks("half-open", func(l fault.Links) fault.Fault { return fault.HalfOpen{Links: l} })
+	onLinks("garble", func(l fault.Links) fault.Fault { return fault.Garble{Links: l, Every: 100} })
+	onLinks("udp-block", func(l fault.Links) fault.Fault { return fault.UDPBlock{Links: l, Ports: []int{4006}} })
+	onLinks("flap", func(l fault.Links) fault.Fault {
+		return fault.Flap{Of: fault.Drop{Links: l}, Period: 2 * time.Second, Duty: 0.5}
+	})
+	onLinks("once", func(l fault.Links) fault.Fault { return fault.Once{Of: fault.Drop{Links: l}, For: time.Second} })
+	onLinks("ramp", func(l fault.Links) fault.Fault {
+		return fault.Ramp{Every: time.Second, Steps: []fault.Fault{
+			fault.Delay{Links: l, By: 100 * time.Millisecond}, fault.Delay{Links: l, By: 300 * time.Millisecond},
+		}}
+	})
+	for _, oneWay := range []bool{false, true} {
+		name := map[bool]string{false: "partition", true: "partition one way"}[oneWay]
+		entries[name] = entry{
+			fault.Partition{Sets: [][]topology.Node{peers, seeds}, OneWay: oneWay},
+			[]fault.Fault{fault.Partition{Sets: [][]topology.Node{w.topo.Of(topology.Peer), w.topo.Of(topology.Seed, topology.Supernode)}}},
+		}
+	}
+	onNodes("pause", func(n []topology.Node) fault.Fault { return fault.Pause{Nodes: n} })
+	onNodes("kill", func(n []topology.Node) fault.Fault { return fault.Kill{Nodes: n} })
+	onNodes("restart", func(n []topology.Node) fault.Fault { return fault.Restart{Nodes: n} })
+	onNodes("clamp", func(n []topology.Node) fault.Fault { return fault.Clamp{Nodes: n, Bytes: 1200} })
+	onNodes("fd-limit", func(n []topology.Node) fault.Fault { return fault.FDLimit{Nodes: n} })
+	onNodes("fd-limit 3 spare", func(n []topology.Node) fault.Fault { return fault.FDLimit{Nodes: n, Spare: 3} })
+	onNodes("cpu-starve", func(n []topology.Node) fault.Fault { return fault.CPUStarve{Nodes: n, CPUs: 0.05} })
+	onNodes("memory-limit", func(n []topology.Node) fault.Fault { return fault.MemoryLimit{Nodes: n, Bytes: 64 << 20} })
+	entries["disk-full"] = entry{fault.DiskFull{Nodes: seeds, Spare: 4096}, []fault.Fault{fault.DiskFull{Nodes: most, Spare: 4096}}}
+	entries["fd-hog"] = entry{
+		of: fault.FDHog{From: peer, On: seed, Port: 65002, Connections: 100},
+		over: []fault.Fault{
+			fault.FDHog{From: peer, On: seed, Port: 65002, Connections: 100},
+			fault.FDLimit{Nodes: most[1:]}, // others run out of them too
+		},
+	}
+	for _, with := range []fault.NameFailure{fault.ServFail, fault.NXDomain, fault.NameSilent} {
+		entries["dns-fail "+string(with)] = entry{
+			fault.DNSFail{Nodes: peers, Of: seeds, With: with}, []fault.Fault{fault.DNSFail{Nodes: askers, With: with}},
+		}
+	}
+	entries["dns-wrong"] = entry{
+		fault.DNSWrong{Nodes: peers, Of: seeds, To: w.node("origin-1")},
+		[]fault.Fault{fault.DNSWrong{Nodes: askers, Of: askers, To: w.node("origin-1")}},
+	}
+	entries["dns-slow"] = entry{
+		fault.DNSSlow{Nodes: peers, By: 300 * time.Millisecond},
+		[]fault.Fault{fault.DNSSlow{Nodes: askers, By: 300 * time.Millisecond}},
+	}
+	return entries
 }
 
 func clock() int64 { return time.Now().UnixMilli() }
@@ -44,7 +136,7 @@ func TestEveryFaultBitesAndHeals(t *testing.T) {
 	for name := range catalogue(newWorld()) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
-			i, err := fault.Inject(t.Context(), w, catalogue(w)[name], fault.NewBook("t"), clock)
+			i, err := fault.Inject(t.Context(), w, catalogue(w)[name].of, fault.NewBook("t"), clock)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -72,7 +164,7 @@ func TestNoopNeverBites(t *testing.T) {
 	for name := range catalogue(newWorld()) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
-			i, err := fault.Inject(t.Context(), w, fault.Noop{Of: catalogue(w)[name]}, fault.NewBook("t"), clock)
+			i, err := fault.Inject(t.Context(), w, fault.Noop{Of: catalogue(w)[name].of}, fault.NewBook("t"), clock)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -86,21 +178,24 @@ func TestNoopNeverBites(t *testing.T) {
 	}
 }
 
-// TestControl lets packet faults spill over all links.
-func TestControl(t *testing.T) {
-	for _, name := range []string{"block-port dropped", "block-port refused", "reset", "delay", "unreachable dropped", "mtu downstream"} {
+// TestSpill lets each fault hit more than it should.
+func TestSpill(t *testing.T) {
+	for name := range catalogue(newWorld()) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
-			w.leaky = true
-			i, err := fault.Inject(t.Context(), w, catalogue(w)[name], fault.NewBook("t"), clock)
+			e := catalogue(w)[name]
+			i, err := fault.Inject(t.Context(), w, fault.Spill{Of: e.of, Over: e.over}, fault.NewBook("t"), clock)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 			if r := i.Record(); r.Receipt.Bites || !strings.Contains(r.Receipt.Doubt, "control") {
-				t.Errorf("%s on all links: bites %v, doubt %q", name, r.Receipt.Bites, r.Receipt.Doubt)
+				t.Errorf("%s on more than it says: bites %v, doubt %q", name, r.Receipt.Bites, r.Receipt.Doubt)
 			}
 			if err := i.Heal(t.Context()); err != nil {
-				t.Error(err)
+				t.Errorf("%s: %v", name, err)
+			}
+			if left := w.residue(); len(left) > 0 {
+				t.Errorf("%s left %v", name, left)
 			}
 		})
 	}
@@ -109,13 +204,13 @@ func TestControl(t *testing.T) {
 // TestHalfAFault leaves out what one direction or one part of a fault does.
 func TestHalfAFault(t *testing.T) {
 	for name, half := range map[string]func(w *world){
-		"mtu":                func(w *world) { w.deaf = "peer-1" }, // no rule in the client's namespace
+		"mtu ":               func(w *world) { w.deaf = "peer-1" }, // no rule in the client's namespace
 		"unreachable killed": func(w *world) { w.immortal = true },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld()
 			half(w)
-			i, err := fault.Inject(t.Context(), w, catalogue(w)[name], fault.NewBook("t"), clock)
+			i, err := fault.Inject(t.Context(), w, catalogue(w)[name].of, fault.NewBook("t"), clock)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -134,7 +229,7 @@ func TestFDLimitInsists(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		w.passing = 8 // one read before, six samples, one read when confirming
-		i, err := fault.Inject(t.Context(), w, catalogue(w)["fd-limit"], fault.NewBook("t"), clock)
+		i, err := fault.Inject(t.Context(), w, catalogue(w)["fd-limit"].of, fault.NewBook("t"), clock)
 		if err != nil || !i.Record().Receipt.Bites {
 			t.Errorf("%v, %+v", err, i.Record().Receipt)
 		}
@@ -151,7 +246,7 @@ func TestFDLimitInsists(t *testing.T) {
 func TestGoneMeansWell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
-		i, err := fault.Inject(t.Context(), w, catalogue(w)["delay"], fault.NewBook("t"), clock)
+		i, err := fault.Inject(t.Context(), w, catalogue(w)["delay downstream"].of, fault.NewBook("t"), clock)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,15 +263,15 @@ func TestRefusals(t *testing.T) {
 	w := newWorld()
 	peer := w.node("peer-1")
 	for want, f := range map[string]fault.Fault{
-		"no link of this bed":   fault.BlockPort{Links: fault.Into(peer).Port(1), How: fault.Dropped},
-		"dropped or refused":    fault.BlockPort{Links: fault.Into(peer), How: fault.Paused},
-		"no node given":         fault.Unreachable{How: fault.Dropped},
-		"use 576 to 1499":       fault.MTU{Links: fault.Into(peer), Bytes: 100},
-		"must be positive":      fault.Delay{Links: fault.Into(peer)},
-		"use 1000 at least":     fault.Bandwidth{Links: fault.Into(peer), BytesPerSecond: 10},
-		"spare none or more":    fault.FDLimit{Nodes: []topology.Node{peer}, Spare: -1},
-		"gives a long answer":   fault.MTU{Links: fault.Into(peer).Port(65000), Bytes: 1200},
-		"both must be positive": fault.Flap{Of: fault.Reset{Links: fault.Into(peer)}},
+		"no link of this bed": fault.BlockPort{Links: fault.Into(peer).Port(1), How: fault.Dropped},
+		"dropped or refused":  fault.BlockPort{Links: fault.Into(peer), How: fault.Paused},
+		"no node given":       fault.Unreachable{How: fault.Dropped},
+		"use 576 to 1499":     fault.MTU{Links: fault.Into(peer), Bytes: 100},
+		"must be positive":    fault.Delay{Links: fault.Into(peer)},
+		"use 1000 at least":   fault.Bandwidth{Links: fault.Into(peer), BytesPerSecond: 10},
+		"spare none or more":  fault.FDLimit{Nodes: []topology.Node{peer}, Spare: -1},
+		"gives a long answer": fault.MTU{Links: fault.Into(peer).Port(65001), Bytes: 1200},
+		"the duty between 0":  fault.Flap{Of: fault.Reset{Links: fault.Into(peer)}},
 	} {
 		i, err := fault.Inject(t.Context(), w, f, fault.NewBook("t"), clock)
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -239,7 +334,7 @@ func TestRandomWalk(t *testing.T) {
 				}
 				continue
 			}
-			f := catalogue(w)[names[random.IntN(len(names))]]
+			f := catalogue(w)[names[random.IntN(len(names))]].of
 			if random.IntN(4) == 0 {
 				f = fault.Noop{Of: f}
 			}
@@ -273,7 +368,7 @@ func TestLinks(t *testing.T) {
 		n     int
 	}{
 		{fault.From(peers...).To(w.node("supernode-1")), "peer-1,peer-2>supernode-1", 2},
-		{fault.Into(w.node("peer-1")).Port(fault.Range(65000, 65020)...), "*>peer-1:65000-65020", 10},
+		{fault.Into(w.node("peer-1")).Port(fault.Range(65000, 65020)...), "*>peer-1:65000-65020", 15},
 		{fault.Around(w.node("origin-1")), "*>origin-1 + origin-1>*", 6},
 		{fault.Between(peers, []topology.Node{w.node("supernode-1")}).Port(65000, 8002), "peer-1,peer-2>supernode-1:65000,8002 + supernode-1>peer-1,peer-2:65000,8002", 4},
 	} {

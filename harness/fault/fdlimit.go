@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/faultbed/faultbed/harness/agent"
-	"github.com/faultbed/faultbed/harness/history"
 	"github.com/faultbed/faultbed/harness/topology"
 )
 
@@ -33,7 +31,7 @@ func (f FDLimit) Kind() string { return "fd-limit" }
 
 // Target implements Fault.
 func (f FDLimit) Target() string {
-	return fmt.Sprintf("%s, %d spare", strings.Join(topology.Names(f.Nodes), ","), f.Spare)
+	return fmt.Sprintf("%s, %d spare", list(f.Nodes), f.Spare)
 }
 
 // Plan implements Fault.
@@ -41,15 +39,21 @@ func (f FDLimit) Plan(t Target, _ string) (Plan, error) {
 	if len(f.Nodes) == 0 || f.Spare < 0 {
 		return Plan{}, fmt.Errorf("%d nodes, %d spare: name a node, spare none or more", len(f.Nodes), f.Spare)
 	}
-	into, err := selected(t, Into(f.Nodes...))
+	seen, err := outage(t, f.Nodes)
 	if err != nil {
 		return Plan{}, err
 	}
+	soft := func(ctx context.Context, node string) (uint64, error) {
+		d, err := t.Kernel().Descriptors(ctx, t.Container(node))
+		return d.Soft, err
+	}
 	plan := Plan{
-		Affected: Around(f.Nodes...).In(t.Edges()),
-		Apply:    func(ctx context.Context) (Undo, error) { return f.limit(ctx, t) },
-		Insist:   func(ctx context.Context) error { return f.tighten(ctx, t) },
-		Counters: func(ctx context.Context) (map[string]uint64, error) { return f.read(ctx, t) },
+		Mechanism: "prlimit(2), soft limit of RLIMIT_NOFILE",
+		Affected:  seen.Affected,
+		Spared:    figures("nofile", others(t, f.Nodes), soft),
+		Apply:     func(ctx context.Context) (Undo, error) { return f.limit(ctx, t) },
+		Insist:    func(ctx context.Context) error { return f.tighten(ctx, t) },
+		Counters:  func(ctx context.Context) (map[string]uint64, error) { return f.read(ctx, t) },
 		Proven: func(before, during map[string]uint64) error {
 			for _, n := range f.Nodes {
 				if key := "nofile of " + n.Name; during[key] >= before[key] {
@@ -61,10 +65,10 @@ func (f FDLimit) Plan(t Target, _ string) (Plan, error) {
 	}
 	if f.Spare == 0 { // with some to spare a probe may still be served
 		// A node may hold descriptors back for some of its ports.
-		plan.Edges, plan.Most = fromOutside(into, f.Nodes), true
-		plan.Bites = func(before, during history.Reading) error {
-			if before.Outcome != agent.OutcomeOK || during.Outcome == agent.OutcomeOK {
-				return fmt.Errorf("%s is %s, was %s", during.Link, during.Outcome, before.Outcome)
+		plan.Edges, plan.Most = seen.Edges, true
+		plan.Bites = func(s Sight) error {
+			if s.Before.Outcome != agent.OutcomeOK || s.During.Outcome == agent.OutcomeOK {
+				return fmt.Errorf("%s is %s, was %s", s.During.Link, s.During.Outcome, s.Before.Outcome)
 			}
 			return nil
 		}
@@ -73,23 +77,21 @@ func (f FDLimit) Plan(t Target, _ string) (Plan, error) {
 }
 
 func (f FDLimit) limit(ctx context.Context, t Target) (Undo, error) {
-	var undos stack
-	for _, n := range f.Nodes {
-		container := t.Container(n.Name)
+	return each(ctx, f.Nodes, func(ctx context.Context, node string) (Undo, error) {
+		container := t.Container(node)
 		soft, err := tightest(ctx, t, container, f.Spare)
 		if err != nil {
-			return undos.undo, fmt.Errorf("descriptors of %s: %w", n.Name, err)
+			return nothing, fmt.Errorf("descriptors of %s: %w", node, err)
 		}
 		previous, err := t.Kernel().LimitDescriptors(ctx, container, soft)
 		if err != nil {
-			return undos.undo, fmt.Errorf("limit descriptors of %s: %w", n.Name, err)
+			return nothing, fmt.Errorf("limit descriptors of %s: %w", node, err)
 		}
-		undos.push(once(func(ctx context.Context) error {
+		return func(ctx context.Context) error {
 			_, err := t.Kernel().LimitDescriptors(ctx, container, previous)
-			return err
-		}))
-	}
-	return undos.undo, nil
+			return quietly(ctx, t, node, err)
+		}, nil
+	})
 }
 
 // tighten lowers the limits to what is open by now: a connection that outlived the

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -123,4 +124,9 @@ func portsInWords(ports []int) string {
 		i = j + 1
 	}
 	return strings.Join(words, ",")
+}
+
+// byName orders links.
+func byName(a, b Edge) int {
+	return cmp.Or(cmp.Compare(a.Client, b.Client), cmp.Compare(a.Server, b.Server), cmp.Compare(a.Port, b.Port))
 }

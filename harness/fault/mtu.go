@@ -7,16 +7,18 @@ import (
 	"slices"
 
 	"github.com/faultbed/faultbed/harness/agent"
-	"github.com/faultbed/faultbed/harness/topology"
 )
 
-// MTU is a path that swallows packets longer than Bytes and tells nobody: a tunnel
-// whose "fragmentation needed" is filtered. Connections open, small messages pass,
-// the first full segment never arrives.
+// MTU is a path that does not carry packets longer than Bytes. As a black hole it
+// swallows them and tells nobody, as a tunnel whose "fragmentation needed" is filtered:
+// connections open, small messages pass, the first full segment never arrives. If
+// Tells, it is healthy: it says so by ICMP, with its MTU, and the sender adapts
+// (RFC 1191).
 type MTU struct {
 	Links     Links
 	Bytes     int // longest IP packet that passes
 	Direction Direction
+	Tells     bool
 }
 
 // probeBulk is how many bytes a probe sends and asks for to fill several segments of
@@ -28,10 +30,11 @@ func (m MTU) Kind() string { return "mtu" }
 
 // Target implements Fault.
 func (m MTU) Target() string {
-	if m.Direction == Both {
-		return fmt.Sprintf("%s over %d bytes", m.Links, m.Bytes)
+	words := fmt.Sprintf("%s over %d bytes", m.Links, m.Bytes)
+	if m.Tells {
+		words += ", told,"
 	}
-	return fmt.Sprintf("%s over %d bytes %s", m.Links, m.Bytes, m.Direction)
+	return m.Direction.in(words)
 }
 
 // Plan implements Fault.
@@ -41,31 +44,24 @@ func (m MTU) Plan(t Target, id string) (Plan, error) {
 		return Plan{}, fmt.Errorf("%d bytes: use 576 to 1499", m.Bytes)
 	}
 	edges, err := selected(t, m.Links)
+	if err == nil {
+		err = m.Direction.check()
+	}
 	if err != nil {
 		return Plan{}, err
 	}
-	p := packets{edges: edges, direction: m.Direction, longerThan: m.Bytes, verdict: agent.Drop}
+	p := packets{edges: edges, direction: m.Direction, rule: agent.Rule{Verdict: agent.Drop, LongerThan: m.Bytes}}
 	plan := Plan{
-		Affected: edges, Edges: edges, Bites: silent,
-		Counters: p.caught(t, id), Proven: everyDirection,
-		Apply: func(ctx context.Context) (Undo, error) {
-			// Without this the rule would judge super-packets that no wire carries.
-			var undos stack
-			undos.push(once(func(ctx context.Context) error { return t.Kernel().RestoreOffload(ctx, id) }))
-			if err := t.Kernel().Offload(ctx, id, p.ends(t)); err != nil {
-				return undos.undo, fmt.Errorf("switch offloads off: %w", err)
-			}
-			remove, err := p.apply(ctx, t, id)
-			undos.push(remove)
-			return undos.undo, err
-		},
+		Mechanism: "nftables drop by IP length, offloads off",
+		Affected:  edges, Edges: edges, Bites: silent,
+		Apply: func(ctx context.Context) (Undo, error) { return p.applyOnWire(ctx, t, id) },
 	}
-	if m.Direction != Downstream {
+	if m.Direction.up() {
 		plan.Asks = append(plan.Asks, Ask{Pad: probeBulk})
 	}
-	if m.Direction != Upstream {
+	if m.Direction.down() {
 		plan.Asks = append(plan.Asks, Ask{Bulk: probeBulk})
-		plan.Edges = slices.DeleteFunc(slices.Clone(edges), func(e Edge) bool { return !t.Bulk(e) })
+		plan.Edges = asked(t, edges, Ask{Bulk: probeBulk})
 		if len(plan.Edges) == 0 {
 			return Plan{}, fmt.Errorf("no server on %s gives a long answer: nothing would show the fault", m.Links)
 		}
@@ -73,75 +69,58 @@ func (m MTU) Plan(t Target, id string) (Plan, error) {
 	for _, e := range sample(edges, stillAtMost) {
 		plan.Still = append(plan.Still, Look{Edge: e}) // short messages pass
 	}
+	if m.Tells {
+		p.rule.Verdict = agent.TooBig
+		m.tell(t, id, p, &plan)
+	}
+	plan.Counters, plan.Proven = p.caught(t, id), everyDirection
 	return plan, nil
 }
 
-// ends are the containers at both ends of the faulted packets' way.
-func (p packets) ends(t Target) []string {
-	ids := map[string]bool{}
+// tell makes the plan that of a healthy path. What a sender learns holds for all that it
+// sends to that address: upstream a client to a server, downstream the proxy to a client.
+func (m MTU) tell(t Target, id string, p packets, plan *Plan) {
+	plan.Mechanism = "nftables reject with icmp fragmentation needed and the MTU, offloads off"
+	plan.Bites = m.learned
+	type way struct{ from, to string }
+	learned := map[way]bool{}
+	senders := map[string]bool{}
 	for _, e := range p.edges {
 		proxy, _ := t.Listener(e)
-		ids[proxy], ids[t.Container(e.Client)] = true, true
+		if m.Direction.up() {
+			learned[way{e.Client, e.Server}] = true
+			senders[t.Container(e.Client)] = true
+		}
+		if m.Direction.down() {
+			learned[way{"", e.Client}] = true
+			senders[proxy] = true
+		}
 	}
-	return slices.Sorted(maps.Keys(ids))
+	plan.Affected = slices.DeleteFunc(slices.Clone(t.Edges()), func(e Edge) bool {
+		return !learned[way{e.Client, e.Server}] && !learned[way{"", e.Client}]
+	})
+	plan.Apply = func(ctx context.Context) (Undo, error) {
+		undo, err := p.applyOnWire(ctx, t, id)
+		return once(func(ctx context.Context) error {
+			if err := undo(ctx); err != nil {
+				return err // what is forgotten before would be learned again
+			}
+			return t.Kernel().ForgetPaths(ctx, slices.Sorted(maps.Keys(senders)))
+		}), err
+	}
 }
 
-// Clamp sets the interface MTU of nodes: the cure for an MTU black hole, or, too
-// high or too low, a misconfiguration. It has no effect on what others see but the
-// segment size that the node announces.
-type Clamp struct {
-	Nodes []topology.Node
-	Bytes int
-}
-
-// Kind implements Fault.
-func (c Clamp) Kind() string { return "clamp" }
-
-// Target implements Fault.
-func (c Clamp) Target() string {
-	return fmt.Sprintf("%v to %d bytes", topology.Names(c.Nodes), c.Bytes)
-}
-
-// Plan implements Fault.
-func (c Clamp) Plan(t Target, _ string) (Plan, error) {
-	if len(c.Nodes) == 0 {
-		return Plan{}, fmt.Errorf("no node given")
+// learned is Bites for a path that tells: all is answered, in packets that fit.
+func (m MTU) learned(s Sight) error {
+	w, headers := s.During.Wire, uint32(40)
+	most := uint32(m.Bytes) //nolint:gosec // checked by Plan
+	switch {
+	case s.During.Outcome != agent.OutcomeOK:
+		return fmt.Errorf("%s is %s", s.During.Link, s.During.Outcome)
+	case s.Ask.Pad > 0 && w.PathMTU != most:
+		return fmt.Errorf("%s takes its path for %d bytes wide, not %d", s.During.Link, w.PathMTU, most)
+	case s.Ask.Bulk > 0 && (w.ReceiveMSS > most-headers || s.Before.Wire.ReceiveMSS <= most-headers):
+		return fmt.Errorf("%s gets segments of %d bytes, was %d", s.During.Link, w.ReceiveMSS, s.Before.Wire.ReceiveMSS)
 	}
-	plan := Plan{
-		Apply: func(ctx context.Context) (Undo, error) {
-			var undos stack
-			for _, n := range c.Nodes {
-				container := t.Container(n.Name)
-				previous, err := t.Kernel().SetMTU(ctx, container, c.Bytes)
-				if err != nil {
-					return undos.undo, fmt.Errorf("set the MTU of %s: %w", n.Name, err)
-				}
-				undos.push(once(func(ctx context.Context) error {
-					_, err := t.Kernel().SetMTU(ctx, container, previous)
-					return err
-				}))
-			}
-			return undos.undo, nil
-		},
-		Counters: func(ctx context.Context) (map[string]uint64, error) {
-			mtus := map[string]uint64{}
-			for _, n := range c.Nodes {
-				facts, err := t.Kernel().Facts(ctx, t.Container(n.Name))
-				if err != nil {
-					return nil, fmt.Errorf("read the MTU of %s: %w", n.Name, err)
-				}
-				mtus["mtu of "+n.Name] = uint64(facts.MTU) //nolint:gosec // never negative
-			}
-			return mtus, nil
-		},
-		Proven: func(before, during map[string]uint64) error {
-			for name, mtu := range during {
-				if mtu != uint64(c.Bytes) || before[name] == mtu { //nolint:gosec // checked by the kernel
-					return fmt.Errorf("%s is %d, was %d", name, mtu, before[name])
-				}
-			}
-			return nil
-		},
-	}
-	return plan, nil
+	return nil
 }

@@ -3,7 +3,6 @@ package fault
 import (
 	"context"
 	"fmt"
-	"time"
 )
 
 // Noop is a fault with its effect left out: it promises all that Of promises and does
@@ -21,67 +20,59 @@ func (n Noop) Target() string { return n.Of.Target() }
 // Plan implements Fault.
 func (n Noop) Plan(t Target, id string) (Plan, error) {
 	plan, err := n.Of.Plan(t, id)
-	plan.Apply = func(context.Context) (Undo, error) {
-		return func(context.Context) error { return nil }, nil
-	}
-	plan.Insist = nil
+	plan.Apply = func(context.Context) (Undo, error) { return nothing, nil }
+	plan.Insist, plan.Hold = nil, nil
 	return plan, err
 }
 
-// Flap puts a fault on and off again: Down while it is in force, Up while it is not.
-// It begins down, and is confirmed then.
-type Flap struct {
-	Of       Fault
-	Down, Up time.Duration
+// Spill is a fault that hits more than it says: it promises what Of promises, and does
+// what all of Over does. Every run with one must end INCONCLUSIVE, because of the control.
+type Spill struct {
+	Of   Fault
+	Over []Fault
 }
 
 // Kind implements Fault.
-func (f Flap) Kind() string { return "flap-" + f.Of.Kind() }
+func (s Spill) Kind() string { return "spill-" + s.Of.Kind() }
 
 // Target implements Fault.
-func (f Flap) Target() string { return fmt.Sprintf("%s, down %s, up %s", f.Of.Target(), f.Down, f.Up) }
+func (s Spill) Target() string {
+	words := s.Of.Target() + ", in truth"
+	for _, over := range s.Over {
+		words += " " + over.Kind() + " on " + over.Target()
+	}
+	return words
+}
 
 // Plan implements Fault.
-func (f Flap) Plan(t Target, id string) (Plan, error) {
-	if f.Down <= 0 || f.Up <= 0 {
-		return Plan{}, fmt.Errorf("down %s, up %s: both must be positive", f.Down, f.Up)
-	}
-	plan, err := f.Of.Plan(t, id)
+func (s Spill) Plan(t Target, id string) (Plan, error) {
+	plan, err := s.Of.Plan(t, id)
 	if err != nil {
 		return Plan{}, err
 	}
-	put := plan.Apply
-	undo := Undo(func(context.Context) error { return nil })
-	plan.Apply = func(ctx context.Context) (Undo, error) {
-		var err error
-		undo, err = put(ctx)
-		return func(ctx context.Context) error { return undo(ctx) }, err
-	}
-	// Hold and the undo above never run at once: Inject ends Hold before it heals.
-	plan.Hold = func(ctx context.Context) error {
-		down, beat := true, time.NewTimer(f.Down)
-		defer beat.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-beat.C:
-			}
-			act := context.WithoutCancel(ctx) // a change begun is finished: what is in force must be known
-			if down {
-				if err := undo(act); err != nil {
-					return fmt.Errorf("flap up: %w", err)
-				}
-				beat.Reset(f.Up)
-			} else {
-				var err error
-				if undo, err = put(act); err != nil {
-					return fmt.Errorf("flap down: %w", err)
-				}
-				beat.Reset(f.Down)
-			}
-			down = !down
+	applies := make([]func(context.Context) (Undo, error), len(s.Over))
+	for i, over := range s.Over {
+		effect, err := over.Plan(t, fmt.Sprintf("%s-%d", id, i))
+		if i == 0 { // what the kernel counts is what is done
+			effect, err = over.Plan(t, id)
+			plan.Counters, plan.Proven = effect.Counters, effect.Proven
 		}
+		if err != nil {
+			return Plan{}, err
+		}
+		applies[i] = effect.Apply
+	}
+	plan.Insist, plan.Hold = nil, nil
+	plan.Apply = func(ctx context.Context) (Undo, error) {
+		var undos stack
+		for _, apply := range applies {
+			undo, err := apply(ctx)
+			undos.push(undo)
+			if err != nil {
+				return undos.undo, err
+			}
+		}
+		return undos.undo, nil
 	}
 	return plan, nil
 }

@@ -106,6 +106,8 @@ type History struct {
 	Steps      []Step         `json:"steps"`  // the By lines, and what the bed did on its own
 	// Canary is the verdict that a canary's own history had; it is meant not to be PASS.
 	Canary Verdict `json:"canary,omitempty"`
+	// Unavailable is why a fault of the scenario cannot be injected here.
+	Unavailable string `json:"unavailable,omitempty"`
 	// Failure is the first assertion that did not hold, Doubts say why the run proves
 	// nothing as far as no fault's receipt does, Trouble what went wrong in machine or
 	// harness, Residue what was left behind that was not there before.
@@ -123,21 +125,26 @@ type Step struct {
 
 // Fault is one injection: its window and its receipt.
 type Fault struct {
-	ID          string  `json:"id"`
-	Kind        string  `json:"kind"`
-	Target      string  `json:"target"`
-	AppliedMS   *int64  `json:"applied_ms"`
-	ConfirmedMS *int64  `json:"confirmed_ms"`
-	HealedMS    *int64  `json:"healed_ms"`
-	Error       string  `json:"error,omitempty"` // of apply or heal
-	Receipt     Receipt `json:"receipt"`
+	ID          string `json:"id"`
+	Kind        string `json:"kind"`
+	Target      string `json:"target"`
+	AppliedMS   *int64 `json:"applied_ms"`
+	ConfirmedMS *int64 `json:"confirmed_ms"`
+	HealedMS    *int64 `json:"healed_ms"`
+	Error       string `json:"error,omitempty"` // of apply or heal
+	// Phases are the changes of a fault that changes over time: when it went off, on, or
+	// to its next step.
+	Phases  []Step  `json:"phases,omitempty"`
+	Receipt Receipt `json:"receipt"`
 }
 
 // Receipt is the proof that a fault bit: three planes, before, during, after.
 type Receipt struct {
-	Counters []Counter `json:"counters"`
-	Probe    Plane     `json:"probe"`
-	Control  Plane     `json:"control"`
+	// Mechanism is what made the fault: "nftables drop", "toxiproxy latency".
+	Mechanism string    `json:"mechanism"`
+	Counters  []Counter `json:"counters"`
+	Probe     Plane     `json:"probe"`
+	Control   Plane     `json:"control"`
 	// Bites is true when the probe changed as the fault promises and the control did
 	// not; Doubt says in one line why not. Gone is true when the probe was seen well
 	// again after healing; Unwell says who was not, though the fault was undone.
@@ -164,12 +171,29 @@ type Plane struct {
 
 // Reading is one probe of one link.
 type Reading struct {
-	Link    string  `json:"link"`
-	Outcome string  `json:"outcome"` // ok, refused, timeout, reset, closed, unreachable, error
-	RTTMS   float64 `json:"rtt_ms"`  // from the request to the first byte of the answer
-	TotalMS float64 `json:"total_ms"`
-	Bytes   int64   `json:"bytes"`
-	Detail  string  `json:"detail,omitempty"`
+	Link    string `json:"link"`
+	Outcome string `json:"outcome"` // ok, refused, timeout, reset, closed, unreachable, servfail, nxdomain, error
+	// ConnectMS, RTTMS and TotalMS are counted from the probe's start: until the
+	// connection was open, the first byte of the answer came, and the last; 0 if never.
+	ConnectMS float64 `json:"connect_ms,omitempty"`
+	RTTMS     float64 `json:"rtt_ms"`
+	TotalMS   float64 `json:"total_ms"`
+	Bytes     int64   `json:"bytes"`
+	Digest    string  `json:"digest,omitempty"` // SHA-256 of a long answer
+	Detail    string  `json:"detail,omitempty"`
+	Wire      Wire    `json:"wire,omitzero"`
+}
+
+// Wire is what the client's kernel says of a probe's TCP connection (tcp(7), TCP_INFO).
+type Wire struct {
+	SegmentsOut   uint32 `json:"segments_out"`
+	SegmentsIn    uint32 `json:"segments_in"`
+	Retransmitted uint32 `json:"retransmitted"` // sent again
+	OutOfOrder    uint32 `json:"out_of_order"`  // came after a later one
+	Duplicated    uint32 `json:"duplicated"`    // sent ones that the other end says came twice
+	PathMTU       uint32 `json:"path_mtu"`      // bytes
+	SendMSS       uint32 `json:"send_mss"`      // bytes
+	ReceiveMSS    uint32 `json:"receive_mss"`   // bytes, of the largest segments that came
 }
 
 // Download is one client fetching one fixture through the swarm.

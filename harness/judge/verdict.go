@@ -11,7 +11,7 @@ import (
 )
 
 // Verdict ends a history. A run whose machine failed, or that was not undone, is INFRA
-// whatever else it shows;
+// whatever else it shows; one whose fault cannot be injected here is N/A;
 // one whose proof is broken is INCONCLUSIVE even if an assertion failed, because a fault
 // that did not bite, or bit elsewhere too, explains neither success nor failure.
 func Verdict(h history.History) (history.Verdict, string) {
@@ -20,6 +20,9 @@ func Verdict(h history.History) (history.Verdict, string) {
 	}
 	if len(h.Residue) > 0 {
 		return history.Infra, "left behind: " + strings.Join(h.Residue, ", ")
+	}
+	if h.Unavailable != "" {
+		return history.NotApplicable, h.Unavailable
 	}
 	if h.Canary == "" { // a canary's doubts are what it was run for
 		if doubt := Doubt(h); doubt != "" {

@@ -95,6 +95,8 @@ type Container struct {
 	// Foreign says that the image knows nothing of the gate: it is put in, and the
 	// program, Entrypoint and Cmd, starts behind it.
 	Foreign bool
+	// Store is the folder where it keeps pieces; empty if it keeps none.
+	Store string
 	// After are the roles whose nodes must listen before this one's program starts.
 	After []topology.Role
 }

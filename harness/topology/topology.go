@@ -47,6 +47,9 @@ type Node struct {
 	// Descriptors is how many file descriptors its processes may have, hard and soft; 0 is
 	// what the engine gives.
 	Descriptors int
+	// Disk is the size of a disk of its own for the pieces that it keeps, in bytes, made of
+	// memory; 0 is the container's file system.
+	Disk int64
 }
 
 // Topology is a deployment to be. The zero value is not valid; start from Of or Small.
@@ -112,6 +115,12 @@ func (t Topology) Located(idc string, names ...string) Topology {
 // than n file descriptors for each process.
 func (t Topology) Descriptors(n int, names ...string) Topology {
 	return t.edit(names, func(node *Node) { node.Descriptors = n })
+}
+
+// Disk returns t with those nodes, or all when none is named, keeping pieces on a disk of
+// their own of so many bytes.
+func (t Topology) Disk(bytes int64, names ...string) Topology {
+	return t.edit(names, func(node *Node) { node.Disk = bytes })
 }
 
 // SeededBy returns t with the supernodes told these seed addresses, primary first.

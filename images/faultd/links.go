@@ -138,6 +138,17 @@ func (s *service) RemoveRules(_ context.Context, request *agentpb.RemoveRulesReq
 	return &agentpb.RemoveRulesResponse{}, nil
 }
 
+// ForgetPaths flushes what nodes have learned of paths.
+func (s *service) ForgetPaths(ctx context.Context, request *agentpb.ForgetPathsRequest) (*agentpb.ForgetPathsResponse, error) {
+	for _, id := range request.GetNodes() {
+		err := s.on(ctx, id, (*kernel.Namespace).FlushRoutes)
+		if err != nil && status.Code(err) != codes.FailedPrecondition { // gone
+			return nil, err
+		}
+	}
+	return &agentpb.ForgetPathsResponse{}, nil
+}
+
 // Counters reads what an owner's rules have matched.
 func (s *service) Counters(_ context.Context, request *agentpb.CountersRequest) (*agentpb.CountersResponse, error) {
 	tallies, err := s.rulebook.Counters(request.GetOwner())

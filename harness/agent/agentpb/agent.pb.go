@@ -2634,6 +2634,86 @@ func (x *SetMTUResponse) GetPrevious() int32 {
 	return 0
 }
 
+type ForgetPathsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Nodes         []string               `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetPathsRequest) Reset() {
+	*x = ForgetPathsRequest{}
+	mi := &file_agent_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetPathsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetPathsRequest) ProtoMessage() {}
+
+func (x *ForgetPathsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetPathsRequest.ProtoReflect.Descriptor instead.
+func (*ForgetPathsRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *ForgetPathsRequest) GetNodes() []string {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+type ForgetPathsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetPathsResponse) Reset() {
+	*x = ForgetPathsResponse{}
+	mi := &file_agent_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetPathsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetPathsResponse) ProtoMessage() {}
+
+func (x *ForgetPathsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetPathsResponse.ProtoReflect.Descriptor instead.
+func (*ForgetPathsResponse) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{52}
+}
+
 type DescriptorsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -2643,7 +2723,7 @@ type DescriptorsRequest struct {
 
 func (x *DescriptorsRequest) Reset() {
 	*x = DescriptorsRequest{}
-	mi := &file_agent_proto_msgTypes[51]
+	mi := &file_agent_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2655,7 +2735,7 @@ func (x *DescriptorsRequest) String() string {
 func (*DescriptorsRequest) ProtoMessage() {}
 
 func (x *DescriptorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[51]
+	mi := &file_agent_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2668,7 +2748,7 @@ func (x *DescriptorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescriptorsRequest.ProtoReflect.Descriptor instead.
 func (*DescriptorsRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{51}
+	return file_agent_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *DescriptorsRequest) GetNode() string {
@@ -2691,7 +2771,7 @@ type DescriptorsResponse struct {
 
 func (x *DescriptorsResponse) Reset() {
 	*x = DescriptorsResponse{}
-	mi := &file_agent_proto_msgTypes[52]
+	mi := &file_agent_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2703,7 +2783,7 @@ func (x *DescriptorsResponse) String() string {
 func (*DescriptorsResponse) ProtoMessage() {}
 
 func (x *DescriptorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[52]
+	mi := &file_agent_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2716,7 +2796,7 @@ func (x *DescriptorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescriptorsResponse.ProtoReflect.Descriptor instead.
 func (*DescriptorsResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{52}
+	return file_agent_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *DescriptorsResponse) GetOpen() uint64 {
@@ -2757,7 +2837,7 @@ type LimitDescriptorsRequest struct {
 
 func (x *LimitDescriptorsRequest) Reset() {
 	*x = LimitDescriptorsRequest{}
-	mi := &file_agent_proto_msgTypes[53]
+	mi := &file_agent_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2769,7 +2849,7 @@ func (x *LimitDescriptorsRequest) String() string {
 func (*LimitDescriptorsRequest) ProtoMessage() {}
 
 func (x *LimitDescriptorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[53]
+	mi := &file_agent_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2782,7 +2862,7 @@ func (x *LimitDescriptorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitDescriptorsRequest.ProtoReflect.Descriptor instead.
 func (*LimitDescriptorsRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{53}
+	return file_agent_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *LimitDescriptorsRequest) GetNode() string {
@@ -2808,7 +2888,7 @@ type LimitDescriptorsResponse struct {
 
 func (x *LimitDescriptorsResponse) Reset() {
 	*x = LimitDescriptorsResponse{}
-	mi := &file_agent_proto_msgTypes[54]
+	mi := &file_agent_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2820,7 +2900,7 @@ func (x *LimitDescriptorsResponse) String() string {
 func (*LimitDescriptorsResponse) ProtoMessage() {}
 
 func (x *LimitDescriptorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[54]
+	mi := &file_agent_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2833,7 +2913,7 @@ func (x *LimitDescriptorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitDescriptorsResponse.ProtoReflect.Descriptor instead.
 func (*LimitDescriptorsResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{54}
+	return file_agent_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *LimitDescriptorsResponse) GetPrevious() uint64 {
@@ -2844,21 +2924,23 @@ func (x *LimitDescriptorsResponse) GetPrevious() uint64 {
 }
 
 type ProbeSpec struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	Target        string                 `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
-	Protocol      string                 `protobuf:"bytes,3,opt,name=protocol,proto3" json:"protocol,omitempty"`
-	Path          string                 `protobuf:"bytes,4,opt,name=path,proto3" json:"path,omitempty"`
-	Pad           int32                  `protobuf:"varint,5,opt,name=pad,proto3" json:"pad,omitempty"`
-	Bulk          bool                   `protobuf:"varint,6,opt,name=bulk,proto3" json:"bulk,omitempty"`
-	Timeout       *durationpb.Duration   `protobuf:"bytes,7,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Node     string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Target   string                 `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
+	Protocol string                 `protobuf:"bytes,3,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	Path     string                 `protobuf:"bytes,4,opt,name=path,proto3" json:"path,omitempty"`
+	Pad      int32                  `protobuf:"varint,5,opt,name=pad,proto3" json:"pad,omitempty"`
+	Bulk     bool                   `protobuf:"varint,6,opt,name=bulk,proto3" json:"bulk,omitempty"`
+	Timeout  *durationpb.Duration   `protobuf:"bytes,7,opt,name=timeout,proto3" json:"timeout,omitempty"`
+	// Wait for the server to close after its answer.
+	Close         bool `protobuf:"varint,8,opt,name=close,proto3" json:"close,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ProbeSpec) Reset() {
 	*x = ProbeSpec{}
-	mi := &file_agent_proto_msgTypes[55]
+	mi := &file_agent_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2870,7 +2952,7 @@ func (x *ProbeSpec) String() string {
 func (*ProbeSpec) ProtoMessage() {}
 
 func (x *ProbeSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[55]
+	mi := &file_agent_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2883,7 +2965,7 @@ func (x *ProbeSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeSpec.ProtoReflect.Descriptor instead.
 func (*ProbeSpec) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{55}
+	return file_agent_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ProbeSpec) GetNode() string {
@@ -2935,22 +3017,31 @@ func (x *ProbeSpec) GetTimeout() *durationpb.Duration {
 	return nil
 }
 
+func (x *ProbeSpec) GetClose() bool {
+	if x != nil {
+		return x.Close
+	}
+	return false
+}
+
 type ProbeResult struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Outcome       string                 `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`
-	Connect       *durationpb.Duration   `protobuf:"bytes,2,opt,name=connect,proto3" json:"connect,omitempty"`
-	FirstByte     *durationpb.Duration   `protobuf:"bytes,3,opt,name=first_byte,json=firstByte,proto3" json:"first_byte,omitempty"`
-	Total         *durationpb.Duration   `protobuf:"bytes,4,opt,name=total,proto3" json:"total,omitempty"`
-	Bytes         int64                  `protobuf:"varint,5,opt,name=bytes,proto3" json:"bytes,omitempty"`
-	Detail        string                 `protobuf:"bytes,6,opt,name=detail,proto3" json:"detail,omitempty"`
-	Wire          *Wire                  `protobuf:"bytes,7,opt,name=wire,proto3" json:"wire,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Outcome   string                 `protobuf:"bytes,1,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	Connect   *durationpb.Duration   `protobuf:"bytes,2,opt,name=connect,proto3" json:"connect,omitempty"`
+	FirstByte *durationpb.Duration   `protobuf:"bytes,3,opt,name=first_byte,json=firstByte,proto3" json:"first_byte,omitempty"`
+	Total     *durationpb.Duration   `protobuf:"bytes,4,opt,name=total,proto3" json:"total,omitempty"`
+	Bytes     int64                  `protobuf:"varint,5,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	Detail    string                 `protobuf:"bytes,6,opt,name=detail,proto3" json:"detail,omitempty"`
+	Wire      *Wire                  `protobuf:"bytes,7,opt,name=wire,proto3" json:"wire,omitempty"`
+	// SHA-256 of a bulk answer, in hex.
+	Digest        string `protobuf:"bytes,8,opt,name=digest,proto3" json:"digest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ProbeResult) Reset() {
 	*x = ProbeResult{}
-	mi := &file_agent_proto_msgTypes[56]
+	mi := &file_agent_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2962,7 +3053,7 @@ func (x *ProbeResult) String() string {
 func (*ProbeResult) ProtoMessage() {}
 
 func (x *ProbeResult) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[56]
+	mi := &file_agent_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2975,7 +3066,7 @@ func (x *ProbeResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeResult.ProtoReflect.Descriptor instead.
 func (*ProbeResult) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{56}
+	return file_agent_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ProbeResult) GetOutcome() string {
@@ -3027,6 +3118,13 @@ func (x *ProbeResult) GetWire() *Wire {
 	return nil
 }
 
+func (x *ProbeResult) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
 // Wire is what the kernel says of a probe's connection at its end (tcp(7), TCP_INFO).
 type Wire struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3044,7 +3142,7 @@ type Wire struct {
 
 func (x *Wire) Reset() {
 	*x = Wire{}
-	mi := &file_agent_proto_msgTypes[57]
+	mi := &file_agent_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3056,7 +3154,7 @@ func (x *Wire) String() string {
 func (*Wire) ProtoMessage() {}
 
 func (x *Wire) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[57]
+	mi := &file_agent_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3069,7 +3167,7 @@ func (x *Wire) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wire.ProtoReflect.Descriptor instead.
 func (*Wire) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{57}
+	return file_agent_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Wire) GetSegmentsOut() uint32 {
@@ -3137,7 +3235,7 @@ type ProbeRequest struct {
 
 func (x *ProbeRequest) Reset() {
 	*x = ProbeRequest{}
-	mi := &file_agent_proto_msgTypes[58]
+	mi := &file_agent_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3149,7 +3247,7 @@ func (x *ProbeRequest) String() string {
 func (*ProbeRequest) ProtoMessage() {}
 
 func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[58]
+	mi := &file_agent_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3162,7 +3260,7 @@ func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeRequest.ProtoReflect.Descriptor instead.
 func (*ProbeRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{58}
+	return file_agent_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *ProbeRequest) GetProbes() []*ProbeSpec {
@@ -3181,7 +3279,7 @@ type ProbeResponse struct {
 
 func (x *ProbeResponse) Reset() {
 	*x = ProbeResponse{}
-	mi := &file_agent_proto_msgTypes[59]
+	mi := &file_agent_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3193,7 +3291,7 @@ func (x *ProbeResponse) String() string {
 func (*ProbeResponse) ProtoMessage() {}
 
 func (x *ProbeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[59]
+	mi := &file_agent_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3206,7 +3304,7 @@ func (x *ProbeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeResponse.ProtoReflect.Descriptor instead.
 func (*ProbeResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{59}
+	return file_agent_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ProbeResponse) GetResults() []*ProbeResult {
@@ -3228,7 +3326,7 @@ type DialRequest struct {
 
 func (x *DialRequest) Reset() {
 	*x = DialRequest{}
-	mi := &file_agent_proto_msgTypes[60]
+	mi := &file_agent_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3240,7 +3338,7 @@ func (x *DialRequest) String() string {
 func (*DialRequest) ProtoMessage() {}
 
 func (x *DialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[60]
+	mi := &file_agent_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3253,7 +3351,7 @@ func (x *DialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialRequest.ProtoReflect.Descriptor instead.
 func (*DialRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{60}
+	return file_agent_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *DialRequest) GetNode() string {
@@ -3286,7 +3384,7 @@ type DialResponse struct {
 
 func (x *DialResponse) Reset() {
 	*x = DialResponse{}
-	mi := &file_agent_proto_msgTypes[61]
+	mi := &file_agent_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3298,7 +3396,7 @@ func (x *DialResponse) String() string {
 func (*DialResponse) ProtoMessage() {}
 
 func (x *DialResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[61]
+	mi := &file_agent_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3311,7 +3409,7 @@ func (x *DialResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialResponse.ProtoReflect.Descriptor instead.
 func (*DialResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{61}
+	return file_agent_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *DialResponse) GetData() []byte {
@@ -3331,7 +3429,7 @@ type HashFileRequest struct {
 
 func (x *HashFileRequest) Reset() {
 	*x = HashFileRequest{}
-	mi := &file_agent_proto_msgTypes[62]
+	mi := &file_agent_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3343,7 +3441,7 @@ func (x *HashFileRequest) String() string {
 func (*HashFileRequest) ProtoMessage() {}
 
 func (x *HashFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[62]
+	mi := &file_agent_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3356,7 +3454,7 @@ func (x *HashFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HashFileRequest.ProtoReflect.Descriptor instead.
 func (*HashFileRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{62}
+	return file_agent_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *HashFileRequest) GetNode() string {
@@ -3383,7 +3481,7 @@ type HashFileResponse struct {
 
 func (x *HashFileResponse) Reset() {
 	*x = HashFileResponse{}
-	mi := &file_agent_proto_msgTypes[63]
+	mi := &file_agent_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3395,7 +3493,7 @@ func (x *HashFileResponse) String() string {
 func (*HashFileResponse) ProtoMessage() {}
 
 func (x *HashFileResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[63]
+	mi := &file_agent_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3408,7 +3506,7 @@ func (x *HashFileResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HashFileResponse.ProtoReflect.Descriptor instead.
 func (*HashFileResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{63}
+	return file_agent_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *HashFileResponse) GetSha256() string {
@@ -3434,7 +3532,7 @@ type FactsRequest struct {
 
 func (x *FactsRequest) Reset() {
 	*x = FactsRequest{}
-	mi := &file_agent_proto_msgTypes[64]
+	mi := &file_agent_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3446,7 +3544,7 @@ func (x *FactsRequest) String() string {
 func (*FactsRequest) ProtoMessage() {}
 
 func (x *FactsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[64]
+	mi := &file_agent_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3459,7 +3557,7 @@ func (x *FactsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FactsRequest.ProtoReflect.Descriptor instead.
 func (*FactsRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{64}
+	return file_agent_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *FactsRequest) GetNode() string {
@@ -3484,7 +3582,7 @@ type FactsResponse struct {
 
 func (x *FactsResponse) Reset() {
 	*x = FactsResponse{}
-	mi := &file_agent_proto_msgTypes[65]
+	mi := &file_agent_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3496,7 +3594,7 @@ func (x *FactsResponse) String() string {
 func (*FactsResponse) ProtoMessage() {}
 
 func (x *FactsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[65]
+	mi := &file_agent_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3509,7 +3607,7 @@ func (x *FactsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FactsResponse.ProtoReflect.Descriptor instead.
 func (*FactsResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{65}
+	return file_agent_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *FactsResponse) GetTables() []string {
@@ -3556,7 +3654,7 @@ type CapabilitiesRequest struct {
 
 func (x *CapabilitiesRequest) Reset() {
 	*x = CapabilitiesRequest{}
-	mi := &file_agent_proto_msgTypes[66]
+	mi := &file_agent_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3568,7 +3666,7 @@ func (x *CapabilitiesRequest) String() string {
 func (*CapabilitiesRequest) ProtoMessage() {}
 
 func (x *CapabilitiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[66]
+	mi := &file_agent_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3581,7 +3679,7 @@ func (x *CapabilitiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CapabilitiesRequest.ProtoReflect.Descriptor instead.
 func (*CapabilitiesRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{66}
+	return file_agent_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *CapabilitiesRequest) GetNode() string {
@@ -3600,7 +3698,7 @@ type CapabilitiesResponse struct {
 
 func (x *CapabilitiesResponse) Reset() {
 	*x = CapabilitiesResponse{}
-	mi := &file_agent_proto_msgTypes[67]
+	mi := &file_agent_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3612,7 +3710,7 @@ func (x *CapabilitiesResponse) String() string {
 func (*CapabilitiesResponse) ProtoMessage() {}
 
 func (x *CapabilitiesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[67]
+	mi := &file_agent_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3625,7 +3723,7 @@ func (x *CapabilitiesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CapabilitiesResponse.ProtoReflect.Descriptor instead.
 func (*CapabilitiesResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{67}
+	return file_agent_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *CapabilitiesResponse) GetCapabilities() map[string]string {
@@ -3773,7 +3871,10 @@ const file_agent_proto_rawDesc = "" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x10\n" +
 	"\x03mtu\x18\x02 \x01(\x05R\x03mtu\",\n" +
 	"\x0eSetMTUResponse\x12\x1a\n" +
-	"\bprevious\x18\x01 \x01(\x05R\bprevious\"(\n" +
+	"\bprevious\x18\x01 \x01(\x05R\bprevious\"*\n" +
+	"\x12ForgetPathsRequest\x12\x14\n" +
+	"\x05nodes\x18\x01 \x03(\tR\x05nodes\"\x15\n" +
+	"\x13ForgetPathsResponse\"(\n" +
 	"\x12DescriptorsRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\"k\n" +
 	"\x13DescriptorsResponse\x12\x12\n" +
@@ -3785,7 +3886,7 @@ const file_agent_proto_rawDesc = "" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
 	"\x04soft\x18\x02 \x01(\x04R\x04soft\"6\n" +
 	"\x18LimitDescriptorsResponse\x12\x1a\n" +
-	"\bprevious\x18\x01 \x01(\x04R\bprevious\"\xc2\x01\n" +
+	"\bprevious\x18\x01 \x01(\x04R\bprevious\"\xd8\x01\n" +
 	"\tProbeSpec\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x16\n" +
 	"\x06target\x18\x02 \x01(\tR\x06target\x12\x1a\n" +
@@ -3793,7 +3894,8 @@ const file_agent_proto_rawDesc = "" +
 	"\x04path\x18\x04 \x01(\tR\x04path\x12\x10\n" +
 	"\x03pad\x18\x05 \x01(\x05R\x03pad\x12\x12\n" +
 	"\x04bulk\x18\x06 \x01(\bR\x04bulk\x123\n" +
-	"\atimeout\x18\a \x01(\v2\x19.google.protobuf.DurationR\atimeout\"\xa2\x02\n" +
+	"\atimeout\x18\a \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12\x14\n" +
+	"\x05close\x18\b \x01(\bR\x05close\"\xba\x02\n" +
 	"\vProbeResult\x12\x18\n" +
 	"\aoutcome\x18\x01 \x01(\tR\aoutcome\x123\n" +
 	"\aconnect\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\aconnect\x128\n" +
@@ -3802,7 +3904,8 @@ const file_agent_proto_rawDesc = "" +
 	"\x05total\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x05total\x12\x14\n" +
 	"\x05bytes\x18\x05 \x01(\x03R\x05bytes\x12\x16\n" +
 	"\x06detail\x18\x06 \x01(\tR\x06detail\x12+\n" +
-	"\x04wire\x18\a \x01(\v2\x17.faultbed.agent.v1.WireR\x04wire\"\x89\x02\n" +
+	"\x04wire\x18\a \x01(\v2\x17.faultbed.agent.v1.WireR\x04wire\x12\x16\n" +
+	"\x06digest\x18\b \x01(\tR\x06digest\"\x89\x02\n" +
 	"\x04Wire\x12!\n" +
 	"\fsegments_out\x18\x01 \x01(\rR\vsegmentsOut\x12\x1f\n" +
 	"\vsegments_in\x18\x02 \x01(\rR\n" +
@@ -3862,7 +3965,7 @@ const file_agent_proto_rawDesc = "" +
 	"\x13VERDICT_UNREACHABLE\x10\x03\x12\x13\n" +
 	"\x0fVERDICT_TOO_BIG\x10\x04\x12\x15\n" +
 	"\x11VERDICT_DUPLICATE\x10\x05\x12\x13\n" +
-	"\x0fVERDICT_CORRUPT\x10\x062\xb6\x13\n" +
+	"\x0fVERDICT_CORRUPT\x10\x062\x94\x14\n" +
 	"\x05Agent\x12J\n" +
 	"\x05Hello\x12\x1f.faultbed.agent.v1.HelloRequest\x1a .faultbed.agent.v1.HelloResponse\x12D\n" +
 	"\x05Renew\x12\x17.faultbed.agent.v1.Beat\x1a .faultbed.agent.v1.RenewResponse(\x01\x12J\n" +
@@ -3888,6 +3991,7 @@ const file_agent_proto_rawDesc = "" +
 	"\aOffload\x12!.faultbed.agent.v1.OffloadRequest\x1a\".faultbed.agent.v1.OffloadResponse\x12e\n" +
 	"\x0eRestoreOffload\x12(.faultbed.agent.v1.RestoreOffloadRequest\x1a).faultbed.agent.v1.RestoreOffloadResponse\x12M\n" +
 	"\x06SetMTU\x12 .faultbed.agent.v1.SetMTURequest\x1a!.faultbed.agent.v1.SetMTUResponse\x12\\\n" +
+	"\vForgetPaths\x12%.faultbed.agent.v1.ForgetPathsRequest\x1a&.faultbed.agent.v1.ForgetPathsResponse\x12\\\n" +
 	"\vDescriptors\x12%.faultbed.agent.v1.DescriptorsRequest\x1a&.faultbed.agent.v1.DescriptorsResponse\x12k\n" +
 	"\x10LimitDescriptors\x12*.faultbed.agent.v1.LimitDescriptorsRequest\x1a+.faultbed.agent.v1.LimitDescriptorsResponse\x12J\n" +
 	"\x05Probe\x12\x1f.faultbed.agent.v1.ProbeRequest\x1a .faultbed.agent.v1.ProbeResponse\x12K\n" +
@@ -3909,7 +4013,7 @@ func file_agent_proto_rawDescGZIP() []byte {
 }
 
 var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 70)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 72)
 var file_agent_proto_goTypes = []any{
 	(Direction)(0),                   // 0: faultbed.agent.v1.Direction
 	(Verdict)(0),                     // 1: faultbed.agent.v1.Verdict
@@ -3964,26 +4068,28 @@ var file_agent_proto_goTypes = []any{
 	(*RestoreOffloadResponse)(nil),   // 50: faultbed.agent.v1.RestoreOffloadResponse
 	(*SetMTURequest)(nil),            // 51: faultbed.agent.v1.SetMTURequest
 	(*SetMTUResponse)(nil),           // 52: faultbed.agent.v1.SetMTUResponse
-	(*DescriptorsRequest)(nil),       // 53: faultbed.agent.v1.DescriptorsRequest
-	(*DescriptorsResponse)(nil),      // 54: faultbed.agent.v1.DescriptorsResponse
-	(*LimitDescriptorsRequest)(nil),  // 55: faultbed.agent.v1.LimitDescriptorsRequest
-	(*LimitDescriptorsResponse)(nil), // 56: faultbed.agent.v1.LimitDescriptorsResponse
-	(*ProbeSpec)(nil),                // 57: faultbed.agent.v1.ProbeSpec
-	(*ProbeResult)(nil),              // 58: faultbed.agent.v1.ProbeResult
-	(*Wire)(nil),                     // 59: faultbed.agent.v1.Wire
-	(*ProbeRequest)(nil),             // 60: faultbed.agent.v1.ProbeRequest
-	(*ProbeResponse)(nil),            // 61: faultbed.agent.v1.ProbeResponse
-	(*DialRequest)(nil),              // 62: faultbed.agent.v1.DialRequest
-	(*DialResponse)(nil),             // 63: faultbed.agent.v1.DialResponse
-	(*HashFileRequest)(nil),          // 64: faultbed.agent.v1.HashFileRequest
-	(*HashFileResponse)(nil),         // 65: faultbed.agent.v1.HashFileResponse
-	(*FactsRequest)(nil),             // 66: faultbed.agent.v1.FactsRequest
-	(*FactsResponse)(nil),            // 67: faultbed.agent.v1.FactsResponse
-	(*CapabilitiesRequest)(nil),      // 68: faultbed.agent.v1.CapabilitiesRequest
-	(*CapabilitiesResponse)(nil),     // 69: faultbed.agent.v1.CapabilitiesResponse
-	nil,                              // 70: faultbed.agent.v1.FactsResponse.OffloadsEntry
-	nil,                              // 71: faultbed.agent.v1.CapabilitiesResponse.CapabilitiesEntry
-	(*durationpb.Duration)(nil),      // 72: google.protobuf.Duration
+	(*ForgetPathsRequest)(nil),       // 53: faultbed.agent.v1.ForgetPathsRequest
+	(*ForgetPathsResponse)(nil),      // 54: faultbed.agent.v1.ForgetPathsResponse
+	(*DescriptorsRequest)(nil),       // 55: faultbed.agent.v1.DescriptorsRequest
+	(*DescriptorsResponse)(nil),      // 56: faultbed.agent.v1.DescriptorsResponse
+	(*LimitDescriptorsRequest)(nil),  // 57: faultbed.agent.v1.LimitDescriptorsRequest
+	(*LimitDescriptorsResponse)(nil), // 58: faultbed.agent.v1.LimitDescriptorsResponse
+	(*ProbeSpec)(nil),                // 59: faultbed.agent.v1.ProbeSpec
+	(*ProbeResult)(nil),              // 60: faultbed.agent.v1.ProbeResult
+	(*Wire)(nil),                     // 61: faultbed.agent.v1.Wire
+	(*ProbeRequest)(nil),             // 62: faultbed.agent.v1.ProbeRequest
+	(*ProbeResponse)(nil),            // 63: faultbed.agent.v1.ProbeResponse
+	(*DialRequest)(nil),              // 64: faultbed.agent.v1.DialRequest
+	(*DialResponse)(nil),             // 65: faultbed.agent.v1.DialResponse
+	(*HashFileRequest)(nil),          // 66: faultbed.agent.v1.HashFileRequest
+	(*HashFileResponse)(nil),         // 67: faultbed.agent.v1.HashFileResponse
+	(*FactsRequest)(nil),             // 68: faultbed.agent.v1.FactsRequest
+	(*FactsResponse)(nil),            // 69: faultbed.agent.v1.FactsResponse
+	(*CapabilitiesRequest)(nil),      // 70: faultbed.agent.v1.CapabilitiesRequest
+	(*CapabilitiesResponse)(nil),     // 71: faultbed.agent.v1.CapabilitiesResponse
+	nil,                              // 72: faultbed.agent.v1.FactsResponse.OffloadsEntry
+	nil,                              // 73: faultbed.agent.v1.CapabilitiesResponse.CapabilitiesEntry
+	(*durationpb.Duration)(nil),      // 74: google.protobuf.Duration
 }
 var file_agent_proto_depIdxs = []int32{
 	6,  // 0: faultbed.agent.v1.SteerRequest.routes:type_name -> faultbed.agent.v1.Route
@@ -3994,16 +4100,16 @@ var file_agent_proto_depIdxs = []int32{
 	22, // 5: faultbed.agent.v1.ShapeRequest.rates:type_name -> faultbed.agent.v1.Rate
 	0,  // 6: faultbed.agent.v1.Rate.direction:type_name -> faultbed.agent.v1.Direction
 	27, // 7: faultbed.agent.v1.ShapedResponse.flows:type_name -> faultbed.agent.v1.Flow
-	72, // 8: faultbed.agent.v1.SpoofNamesRequest.delay:type_name -> google.protobuf.Duration
-	72, // 9: faultbed.agent.v1.ProbeSpec.timeout:type_name -> google.protobuf.Duration
-	72, // 10: faultbed.agent.v1.ProbeResult.connect:type_name -> google.protobuf.Duration
-	72, // 11: faultbed.agent.v1.ProbeResult.first_byte:type_name -> google.protobuf.Duration
-	72, // 12: faultbed.agent.v1.ProbeResult.total:type_name -> google.protobuf.Duration
-	59, // 13: faultbed.agent.v1.ProbeResult.wire:type_name -> faultbed.agent.v1.Wire
-	57, // 14: faultbed.agent.v1.ProbeRequest.probes:type_name -> faultbed.agent.v1.ProbeSpec
-	58, // 15: faultbed.agent.v1.ProbeResponse.results:type_name -> faultbed.agent.v1.ProbeResult
-	70, // 16: faultbed.agent.v1.FactsResponse.offloads:type_name -> faultbed.agent.v1.FactsResponse.OffloadsEntry
-	71, // 17: faultbed.agent.v1.CapabilitiesResponse.capabilities:type_name -> faultbed.agent.v1.CapabilitiesResponse.CapabilitiesEntry
+	74, // 8: faultbed.agent.v1.SpoofNamesRequest.delay:type_name -> google.protobuf.Duration
+	74, // 9: faultbed.agent.v1.ProbeSpec.timeout:type_name -> google.protobuf.Duration
+	74, // 10: faultbed.agent.v1.ProbeResult.connect:type_name -> google.protobuf.Duration
+	74, // 11: faultbed.agent.v1.ProbeResult.first_byte:type_name -> google.protobuf.Duration
+	74, // 12: faultbed.agent.v1.ProbeResult.total:type_name -> google.protobuf.Duration
+	61, // 13: faultbed.agent.v1.ProbeResult.wire:type_name -> faultbed.agent.v1.Wire
+	59, // 14: faultbed.agent.v1.ProbeRequest.probes:type_name -> faultbed.agent.v1.ProbeSpec
+	60, // 15: faultbed.agent.v1.ProbeResponse.results:type_name -> faultbed.agent.v1.ProbeResult
+	72, // 16: faultbed.agent.v1.FactsResponse.offloads:type_name -> faultbed.agent.v1.FactsResponse.OffloadsEntry
+	73, // 17: faultbed.agent.v1.CapabilitiesResponse.capabilities:type_name -> faultbed.agent.v1.CapabilitiesResponse.CapabilitiesEntry
 	2,  // 18: faultbed.agent.v1.Agent.Hello:input_type -> faultbed.agent.v1.HelloRequest
 	4,  // 19: faultbed.agent.v1.Agent.Renew:input_type -> faultbed.agent.v1.Beat
 	7,  // 20: faultbed.agent.v1.Agent.Steer:input_type -> faultbed.agent.v1.SteerRequest
@@ -4027,45 +4133,47 @@ var file_agent_proto_depIdxs = []int32{
 	47, // 38: faultbed.agent.v1.Agent.Offload:input_type -> faultbed.agent.v1.OffloadRequest
 	49, // 39: faultbed.agent.v1.Agent.RestoreOffload:input_type -> faultbed.agent.v1.RestoreOffloadRequest
 	51, // 40: faultbed.agent.v1.Agent.SetMTU:input_type -> faultbed.agent.v1.SetMTURequest
-	53, // 41: faultbed.agent.v1.Agent.Descriptors:input_type -> faultbed.agent.v1.DescriptorsRequest
-	55, // 42: faultbed.agent.v1.Agent.LimitDescriptors:input_type -> faultbed.agent.v1.LimitDescriptorsRequest
-	60, // 43: faultbed.agent.v1.Agent.Probe:input_type -> faultbed.agent.v1.ProbeRequest
-	62, // 44: faultbed.agent.v1.Agent.Dial:input_type -> faultbed.agent.v1.DialRequest
-	64, // 45: faultbed.agent.v1.Agent.HashFile:input_type -> faultbed.agent.v1.HashFileRequest
-	66, // 46: faultbed.agent.v1.Agent.Facts:input_type -> faultbed.agent.v1.FactsRequest
-	68, // 47: faultbed.agent.v1.Agent.Capabilities:input_type -> faultbed.agent.v1.CapabilitiesRequest
-	3,  // 48: faultbed.agent.v1.Agent.Hello:output_type -> faultbed.agent.v1.HelloResponse
-	5,  // 49: faultbed.agent.v1.Agent.Renew:output_type -> faultbed.agent.v1.RenewResponse
-	8,  // 50: faultbed.agent.v1.Agent.Steer:output_type -> faultbed.agent.v1.SteerResponse
-	10, // 51: faultbed.agent.v1.Agent.OpenGate:output_type -> faultbed.agent.v1.OpenGateResponse
-	12, // 52: faultbed.agent.v1.Agent.Bypass:output_type -> faultbed.agent.v1.BypassResponse
-	15, // 53: faultbed.agent.v1.Agent.AddRules:output_type -> faultbed.agent.v1.AddRulesResponse
-	17, // 54: faultbed.agent.v1.Agent.RemoveRules:output_type -> faultbed.agent.v1.RemoveRulesResponse
-	20, // 55: faultbed.agent.v1.Agent.Counters:output_type -> faultbed.agent.v1.CountersResponse
-	23, // 56: faultbed.agent.v1.Agent.Shape:output_type -> faultbed.agent.v1.ShapeResponse
-	25, // 57: faultbed.agent.v1.Agent.Unshape:output_type -> faultbed.agent.v1.UnshapeResponse
-	28, // 58: faultbed.agent.v1.Agent.Shaped:output_type -> faultbed.agent.v1.ShapedResponse
-	30, // 59: faultbed.agent.v1.Agent.SpoofNames:output_type -> faultbed.agent.v1.SpoofNamesResponse
-	32, // 60: faultbed.agent.v1.Agent.RestoreNames:output_type -> faultbed.agent.v1.RestoreNamesResponse
-	34, // 61: faultbed.agent.v1.Agent.Asked:output_type -> faultbed.agent.v1.AskedResponse
-	36, // 62: faultbed.agent.v1.Agent.Hog:output_type -> faultbed.agent.v1.HogResponse
-	38, // 63: faultbed.agent.v1.Agent.Unhog:output_type -> faultbed.agent.v1.UnhogResponse
-	40, // 64: faultbed.agent.v1.Agent.Hogged:output_type -> faultbed.agent.v1.HoggedResponse
-	42, // 65: faultbed.agent.v1.Agent.Fill:output_type -> faultbed.agent.v1.FillResponse
-	44, // 66: faultbed.agent.v1.Agent.Unfill:output_type -> faultbed.agent.v1.UnfillResponse
-	46, // 67: faultbed.agent.v1.Agent.Disk:output_type -> faultbed.agent.v1.DiskResponse
-	48, // 68: faultbed.agent.v1.Agent.Offload:output_type -> faultbed.agent.v1.OffloadResponse
-	50, // 69: faultbed.agent.v1.Agent.RestoreOffload:output_type -> faultbed.agent.v1.RestoreOffloadResponse
-	52, // 70: faultbed.agent.v1.Agent.SetMTU:output_type -> faultbed.agent.v1.SetMTUResponse
-	54, // 71: faultbed.agent.v1.Agent.Descriptors:output_type -> faultbed.agent.v1.DescriptorsResponse
-	56, // 72: faultbed.agent.v1.Agent.LimitDescriptors:output_type -> faultbed.agent.v1.LimitDescriptorsResponse
-	61, // 73: faultbed.agent.v1.Agent.Probe:output_type -> faultbed.agent.v1.ProbeResponse
-	63, // 74: faultbed.agent.v1.Agent.Dial:output_type -> faultbed.agent.v1.DialResponse
-	65, // 75: faultbed.agent.v1.Agent.HashFile:output_type -> faultbed.agent.v1.HashFileResponse
-	67, // 76: faultbed.agent.v1.Agent.Facts:output_type -> faultbed.agent.v1.FactsResponse
-	69, // 77: faultbed.agent.v1.Agent.Capabilities:output_type -> faultbed.agent.v1.CapabilitiesResponse
-	48, // [48:78] is the sub-list for method output_type
-	18, // [18:48] is the sub-list for method input_type
+	53, // 41: faultbed.agent.v1.Agent.ForgetPaths:input_type -> faultbed.agent.v1.ForgetPathsRequest
+	55, // 42: faultbed.agent.v1.Agent.Descriptors:input_type -> faultbed.agent.v1.DescriptorsRequest
+	57, // 43: faultbed.agent.v1.Agent.LimitDescriptors:input_type -> faultbed.agent.v1.LimitDescriptorsRequest
+	62, // 44: faultbed.agent.v1.Agent.Probe:input_type -> faultbed.agent.v1.ProbeRequest
+	64, // 45: faultbed.agent.v1.Agent.Dial:input_type -> faultbed.agent.v1.DialRequest
+	66, // 46: faultbed.agent.v1.Agent.HashFile:input_type -> faultbed.agent.v1.HashFileRequest
+	68, // 47: faultbed.agent.v1.Agent.Facts:input_type -> faultbed.agent.v1.FactsRequest
+	70, // 48: faultbed.agent.v1.Agent.Capabilities:input_type -> faultbed.agent.v1.CapabilitiesRequest
+	3,  // 49: faultbed.agent.v1.Agent.Hello:output_type -> faultbed.agent.v1.HelloResponse
+	5,  // 50: faultbed.agent.v1.Agent.Renew:output_type -> faultbed.agent.v1.RenewResponse
+	8,  // 51: faultbed.agent.v1.Agent.Steer:output_type -> faultbed.agent.v1.SteerResponse
+	10, // 52: faultbed.agent.v1.Agent.OpenGate:output_type -> faultbed.agent.v1.OpenGateResponse
+	12, // 53: faultbed.agent.v1.Agent.Bypass:output_type -> faultbed.agent.v1.BypassResponse
+	15, // 54: faultbed.agent.v1.Agent.AddRules:output_type -> faultbed.agent.v1.AddRulesResponse
+	17, // 55: faultbed.agent.v1.Agent.RemoveRules:output_type -> faultbed.agent.v1.RemoveRulesResponse
+	20, // 56: faultbed.agent.v1.Agent.Counters:output_type -> faultbed.agent.v1.CountersResponse
+	23, // 57: faultbed.agent.v1.Agent.Shape:output_type -> faultbed.agent.v1.ShapeResponse
+	25, // 58: faultbed.agent.v1.Agent.Unshape:output_type -> faultbed.agent.v1.UnshapeResponse
+	28, // 59: faultbed.agent.v1.Agent.Shaped:output_type -> faultbed.agent.v1.ShapedResponse
+	30, // 60: faultbed.agent.v1.Agent.SpoofNames:output_type -> faultbed.agent.v1.SpoofNamesResponse
+	32, // 61: faultbed.agent.v1.Agent.RestoreNames:output_type -> faultbed.agent.v1.RestoreNamesResponse
+	34, // 62: faultbed.agent.v1.Agent.Asked:output_type -> faultbed.agent.v1.AskedResponse
+	36, // 63: faultbed.agent.v1.Agent.Hog:output_type -> faultbed.agent.v1.HogResponse
+	38, // 64: faultbed.agent.v1.Agent.Unhog:output_type -> faultbed.agent.v1.UnhogResponse
+	40, // 65: faultbed.agent.v1.Agent.Hogged:output_type -> faultbed.agent.v1.HoggedResponse
+	42, // 66: faultbed.agent.v1.Agent.Fill:output_type -> faultbed.agent.v1.FillResponse
+	44, // 67: faultbed.agent.v1.Agent.Unfill:output_type -> faultbed.agent.v1.UnfillResponse
+	46, // 68: faultbed.agent.v1.Agent.Disk:output_type -> faultbed.agent.v1.DiskResponse
+	48, // 69: faultbed.agent.v1.Agent.Offload:output_type -> faultbed.agent.v1.OffloadResponse
+	50, // 70: faultbed.agent.v1.Agent.RestoreOffload:output_type -> faultbed.agent.v1.RestoreOffloadResponse
+	52, // 71: faultbed.agent.v1.Agent.SetMTU:output_type -> faultbed.agent.v1.SetMTUResponse
+	54, // 72: faultbed.agent.v1.Agent.ForgetPaths:output_type -> faultbed.agent.v1.ForgetPathsResponse
+	56, // 73: faultbed.agent.v1.Agent.Descriptors:output_type -> faultbed.agent.v1.DescriptorsResponse
+	58, // 74: faultbed.agent.v1.Agent.LimitDescriptors:output_type -> faultbed.agent.v1.LimitDescriptorsResponse
+	63, // 75: faultbed.agent.v1.Agent.Probe:output_type -> faultbed.agent.v1.ProbeResponse
+	65, // 76: faultbed.agent.v1.Agent.Dial:output_type -> faultbed.agent.v1.DialResponse
+	67, // 77: faultbed.agent.v1.Agent.HashFile:output_type -> faultbed.agent.v1.HashFileResponse
+	69, // 78: faultbed.agent.v1.Agent.Facts:output_type -> faultbed.agent.v1.FactsResponse
+	71, // 79: faultbed.agent.v1.Agent.Capabilities:output_type -> faultbed.agent.v1.CapabilitiesResponse
+	49, // [49:80] is the sub-list for method output_type
+	18, // [18:49] is the sub-list for method input_type
 	18, // [18:18] is the sub-list for extension type_name
 	18, // [18:18] is the sub-list for extension extendee
 	0,  // [0:18] is the sub-list for field type_name
@@ -4082,7 +4190,7 @@ func file_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   70,
+			NumMessages:   72,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -45,6 +45,7 @@ const (
 	Agent_Offload_FullMethodName          = "/faultbed.agent.v1.Agent/Offload"
 	Agent_RestoreOffload_FullMethodName   = "/faultbed.agent.v1.Agent/RestoreOffload"
 	Agent_SetMTU_FullMethodName           = "/faultbed.agent.v1.Agent/SetMTU"
+	Agent_ForgetPaths_FullMethodName      = "/faultbed.agent.v1.Agent/ForgetPaths"
 	Agent_Descriptors_FullMethodName      = "/faultbed.agent.v1.Agent/Descriptors"
 	Agent_LimitDescriptors_FullMethodName = "/faultbed.agent.v1.Agent/LimitDescriptors"
 	Agent_Probe_FullMethodName            = "/faultbed.agent.v1.Agent/Probe"
@@ -92,6 +93,8 @@ type AgentClient interface {
 	Offload(ctx context.Context, in *OffloadRequest, opts ...grpc.CallOption) (*OffloadResponse, error)
 	RestoreOffload(ctx context.Context, in *RestoreOffloadRequest, opts ...grpc.CallOption) (*RestoreOffloadResponse, error)
 	SetMTU(ctx context.Context, in *SetMTURequest, opts ...grpc.CallOption) (*SetMTUResponse, error)
+	// ForgetPaths makes nodes forget what they learned of paths, their MTU above all.
+	ForgetPaths(ctx context.Context, in *ForgetPathsRequest, opts ...grpc.CallOption) (*ForgetPathsResponse, error)
 	Descriptors(ctx context.Context, in *DescriptorsRequest, opts ...grpc.CallOption) (*DescriptorsResponse, error)
 	LimitDescriptors(ctx context.Context, in *LimitDescriptorsRequest, opts ...grpc.CallOption) (*LimitDescriptorsResponse, error)
 	Probe(ctx context.Context, in *ProbeRequest, opts ...grpc.CallOption) (*ProbeResponse, error)
@@ -345,6 +348,16 @@ func (c *agentClient) SetMTU(ctx context.Context, in *SetMTURequest, opts ...grp
 	return out, nil
 }
 
+func (c *agentClient) ForgetPaths(ctx context.Context, in *ForgetPathsRequest, opts ...grpc.CallOption) (*ForgetPathsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ForgetPathsResponse)
+	err := c.cc.Invoke(ctx, Agent_ForgetPaths_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *agentClient) Descriptors(ctx context.Context, in *DescriptorsRequest, opts ...grpc.CallOption) (*DescriptorsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DescriptorsResponse)
@@ -456,6 +469,8 @@ type AgentServer interface {
 	Offload(context.Context, *OffloadRequest) (*OffloadResponse, error)
 	RestoreOffload(context.Context, *RestoreOffloadRequest) (*RestoreOffloadResponse, error)
 	SetMTU(context.Context, *SetMTURequest) (*SetMTUResponse, error)
+	// ForgetPaths makes nodes forget what they learned of paths, their MTU above all.
+	ForgetPaths(context.Context, *ForgetPathsRequest) (*ForgetPathsResponse, error)
 	Descriptors(context.Context, *DescriptorsRequest) (*DescriptorsResponse, error)
 	LimitDescriptors(context.Context, *LimitDescriptorsRequest) (*LimitDescriptorsResponse, error)
 	Probe(context.Context, *ProbeRequest) (*ProbeResponse, error)
@@ -544,6 +559,9 @@ func (UnimplementedAgentServer) RestoreOffload(context.Context, *RestoreOffloadR
 }
 func (UnimplementedAgentServer) SetMTU(context.Context, *SetMTURequest) (*SetMTUResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method SetMTU not implemented")
+}
+func (UnimplementedAgentServer) ForgetPaths(context.Context, *ForgetPathsRequest) (*ForgetPathsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ForgetPaths not implemented")
 }
 func (UnimplementedAgentServer) Descriptors(context.Context, *DescriptorsRequest) (*DescriptorsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Descriptors not implemented")
@@ -990,6 +1008,24 @@ func _Agent_SetMTU_Handler(srv interface{}, ctx context.Context, dec func(interf
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Agent_ForgetPaths_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ForgetPathsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).ForgetPaths(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_ForgetPaths_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).ForgetPaths(ctx, req.(*ForgetPathsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _Agent_Descriptors_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(DescriptorsRequest)
 	if err := dec(in); err != nil {
@@ -1199,6 +1235,10 @@ var Agent_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "SetMTU",
 			Handler:    _Agent_SetMTU_Handler,
+		},
+		{
+			MethodName: "ForgetPaths",
+			Handler:    _Agent_ForgetPaths_Handler,
 		},
 		{
 			MethodName: "Descriptors",

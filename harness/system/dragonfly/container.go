@@ -94,7 +94,7 @@ func (s *System) scheduler(t topology.Topology, n topology.Node) (c system.Conta
 }
 
 func (s *System) daemon(t topology.Topology, n topology.Node) (c system.Container, err error) {
-	c.Entrypoint, c.Cmd = []string{dfget}, []string{"daemon"}
+	c.Entrypoint, c.Cmd, c.Store = []string{dfget}, []string{"daemon"}, "/var/lib/dragonfly"
 	if c.Image, err = s.image(n, string(n.Role)); err != nil {
 		return c, err
 	}

@@ -90,7 +90,7 @@ func (s *System) Ports(role topology.Role) []system.Port {
 
 // Container implements system.System.
 func (s *System) Container(t topology.Topology, n topology.Node) (system.Container, error) {
-	key, cmd := string(n.Role), []string(nil)
+	key, cmd, store := string(n.Role), []string(nil), ""
 	where := []string{"--hostname", n.Name, "--idc", n.IDC, "--location", n.Location, "--profile", s.timers.Name}
 	switch n.Role {
 	case topology.Supernode:
@@ -108,6 +108,7 @@ func (s *System) Container(t topology.Topology, n topology.Node) (system.Contain
 	case topology.Seed, topology.Peer:
 		key = "peer@" + s.Release(n.Release)
 		cmd = append([]string{"daemon"}, where...)
+		store = "/var/lib/swarm" // --data-dir
 		if n.Role == topology.Seed {
 			cmd = append(cmd, "--seed")
 		}
@@ -121,7 +122,7 @@ func (s *System) Container(t topology.Topology, n topology.Node) (system.Contain
 	if !ok {
 		return system.Container{}, fmt.Errorf("node %s: no image for %s: build one under images/, or name a release that is built", n.Name, key)
 	}
-	return system.Container{Image: image, Cmd: cmd}, nil
+	return system.Container{Image: image, Cmd: cmd, Store: store}, nil
 }
 
 // Members implements system.System.

@@ -1,0 +1,91 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+)
+
+// cpuPeriod is how often a container gets its share of CPU time, in microseconds: the
+// kernel's default (Documentation/scheduler/sched-bwc.rst).
+const cpuPeriod = 100_000
+
+// Limits are what the processes of a container may use. A zero field is left as it is, a
+// negative one is no limit.
+type Limits struct {
+	CPUs        float64 // cores' worth of time, in each period of 100 ms
+	MemoryBytes int64   // swap included
+}
+
+// Limit changes the limits of a running container and says what they were.
+func (e *Engine) Limit(ctx context.Context, id string, l Limits) (previous Limits, err error) {
+	found, err := e.client.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+	if err != nil {
+		return Limits{}, fmt.Errorf("inspect container %.12s: %w", id, err)
+	}
+	var change container.Resources
+	if l.CPUs != 0 {
+		previous.CPUs = -1
+		if was := found.Container.HostConfig.CPUQuota; was > 0 {
+			previous.CPUs = float64(was) / cpuPeriod
+		}
+		change.CPUPeriod, change.CPUQuota = cpuPeriod, -1
+		if l.CPUs > 0 {
+			change.CPUQuota = int64(l.CPUs * cpuPeriod)
+		}
+	}
+	if l.MemoryBytes != 0 {
+		previous.MemoryBytes = -1
+		if was := found.Container.HostConfig.Memory; was > 0 {
+			previous.MemoryBytes = was
+		}
+		change.Memory, change.MemorySwap = max(l.MemoryBytes, -1), max(l.MemoryBytes, -1)
+	}
+	if _, err := e.client.ContainerUpdate(ctx, id, client.ContainerUpdateOptions{Resources: &change}); err != nil {
+		return Limits{}, fmt.Errorf("change limits of container %.12s: %w", id, err)
+	}
+	return previous, nil
+}
+
+// Usage is what a container's control group says of itself.
+type Usage struct {
+	Periods, Throttled      uint64 // in which its processes ran; had to wait for the next
+	MemoryLimit, MemoryUsed uint64 // bytes
+}
+
+// Usage reads it from the kernel, by the engine.
+func (e *Engine) Usage(ctx context.Context, id string) (Usage, error) {
+	answer, err := e.client.ContainerStats(ctx, id, client.ContainerStatsOptions{})
+	if err != nil {
+		return Usage{}, fmt.Errorf("usage of container %.12s: %w", id, err)
+	}
+	defer answer.Body.Close() //nolint:errcheck // read to its end below
+	var s container.StatsResponse
+	if err := json.NewDecoder(answer.Body).Decode(&s); err != nil {
+		return Usage{}, fmt.Errorf("usage of container %.12s: %w", id, err)
+	}
+	return Usage{
+		Periods: s.CPUStats.ThrottlingData.Periods, Throttled: s.CPUStats.ThrottlingData.ThrottledPeriods,
+		MemoryLimit: s.MemoryStats.Limit, MemoryUsed: s.MemoryStats.Usage,
+	}, nil
+}
+
+// Since is when the container's first process was started.
+func (e *Engine) Since(ctx context.Context, id string) (time.Time, error) {
+	found, err := e.client.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("inspect container %.12s: %w", id, err)
+	}
+	if found.Container.State == nil {
+		return time.Time{}, fmt.Errorf("container %.12s has no state", id)
+	}
+	at, err := time.Parse(time.RFC3339Nano, found.Container.State.StartedAt)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("start of container %.12s: %w", id, err)
+	}
+	return at, nil
+}

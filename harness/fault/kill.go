@@ -1,0 +1,75 @@
+package fault
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/faultbed/faultbed/harness/agent"
+	"github.com/faultbed/faultbed/harness/topology"
+)
+
+// Kill ends nodes without warning (SIGKILL). Healing starts them again: the same disk and
+// address, a new process.
+type Kill struct {
+	Nodes []topology.Node
+}
+
+// Kind implements Fault.
+func (k Kill) Kind() string { return "kill" }
+
+// Target implements Fault.
+func (k Kill) Target() string { return list(k.Nodes) }
+
+// Plan implements Fault.
+func (k Kill) Plan(t Target, id string) (Plan, error) {
+	plan, err := outage(t, k.Nodes)
+	if err != nil {
+		return Plan{}, err
+	}
+	runs := func(ctx context.Context, node string) (uint64, error) {
+		alive, err := t.Processes().Runs(ctx, node)
+		if alive {
+			return 1, err
+		}
+		return 0, err
+	}
+	plan.Mechanism, plan.Bites = "SIGKILL by the engine; its links refused, as its host would", refused
+	plan.Counters, plan.Spared = figures("processes", names(k.Nodes), runs), figures("processes", others(t, k.Nodes), runs)
+	plan.Proven = dead
+	plan.Apply = func(ctx context.Context) (Undo, error) { return k.kill(ctx, t, id) }
+	return plan, nil
+}
+
+// dead is Proven for killed nodes: the packet rule that answers for one would refuse for
+// a living one too.
+func dead(_, during map[string]uint64) error {
+	for name, n := range during {
+		if n != 0 {
+			return fmt.Errorf("%s: still running", name)
+		}
+	}
+	return nil
+}
+
+// kill first refuses the links into the nodes: behind the proxy a dead container would
+// look like one that accepts and hangs up, and stall the proxy's accept loop for the
+// three seconds of an ARP timeout. The host of a killed process answers with a reset.
+func (k Kill) kill(ctx context.Context, t Target, id string) (Undo, error) {
+	var undos stack
+	into := Into(k.Nodes...).In(t.Edges())
+	removeRules, err := packets{edges: into, direction: Upstream, rule: agent.Rule{Verdict: agent.Reset}}.apply(ctx, t, id)
+	undos.push(removeRules)
+	if err != nil {
+		return undos.undo, err
+	}
+	start, err := each(ctx, k.Nodes, func(ctx context.Context, node string) (Undo, error) {
+		return func(ctx context.Context) error { return t.Processes().Start(ctx, node) }, t.Processes().Kill(ctx, node)
+	})
+	undos.push(start)
+	return undos.undo, err
+}
+
+// fromOutside leaves out the edges whose client is one of nodes.
+func fromOutside(edges []Edge, nodes []topology.Node) []Edge {
+	return without(edges, nodes, func(e Edge) string { return e.Client })
+}

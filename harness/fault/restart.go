@@ -1,0 +1,60 @@
+package fault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/faultbed/faultbed/harness/agent"
+	"github.com/faultbed/faultbed/harness/topology"
+)
+
+// Restart stops nodes as an operator does, with SIGTERM, and starts them again at once:
+// the same disk and address, a new process. It is over when it is injected; healing has
+// nothing left to do.
+type Restart struct {
+	Nodes []topology.Node
+}
+
+// Kind implements Fault.
+func (r Restart) Kind() string { return "restart" }
+
+// Target implements Fault.
+func (r Restart) Target() string { return list(r.Nodes) }
+
+// Plan implements Fault.
+func (r Restart) Plan(t Target, id string) (Plan, error) {
+	plan, err := outage(t, r.Nodes)
+	if err != nil {
+		return Plan{}, err
+	}
+	since := func(ctx context.Context, node string) (uint64, error) {
+		at, err := t.Processes().Since(ctx, node)
+		return uint64(at.UnixMilli()), err //nolint:gosec // after 1970
+	}
+	plan.Mechanism = "SIGTERM and a start by the engine; its links refused in between, as its host would"
+	plan.Counters, plan.Spared = figures("start", names(r.Nodes), since), figures("start", others(t, r.Nodes), since)
+	plan.Lasts = true
+	plan.Proven = func(before, during map[string]uint64) error {
+		for name, at := range during {
+			if at <= before[name] {
+				return fmt.Errorf("%s is the same as before", name)
+			}
+		}
+		return nil
+	}
+	// Back means answering; how long that may take is the system's, see goneWithin.
+	plan.Edges = nil
+	plan.Apply = func(ctx context.Context) (Undo, error) {
+		into := Into(r.Nodes...).In(t.Edges())
+		undo, err := packets{edges: into, direction: Upstream, rule: agent.Rule{Verdict: agent.Reset}}.apply(ctx, t, id)
+		if err != nil {
+			return undo, err
+		}
+		_, err = each(ctx, r.Nodes, func(ctx context.Context, node string) (Undo, error) {
+			return nothing, errors.Join(t.Processes().Stop(ctx, node), t.Processes().Start(ctx, node))
+		})
+		return undo, errors.Join(err, undo(ctx))
+	}
+	return plan, nil
+}
