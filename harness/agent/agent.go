@@ -194,4 +194,6 @@ type Facts struct {
 	Soft uint64
 	// Process is the path of the main process's executable.
 	Process string
+	// Queue is the kind of the queue at the root of eth0, "noqueue" as a rule.
+	Queue string
 }

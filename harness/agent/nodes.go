@@ -63,6 +63,7 @@ func (c *Client) Facts(ctx context.Context, node string) (Facts, error) {
 		Offloads: answer.GetOffloads(),
 		Soft:     answer.GetSoft(),
 		Process:  answer.GetProcess(),
+		Queue:    answer.GetQueue(),
 	}, nil
 }
 

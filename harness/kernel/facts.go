@@ -9,6 +9,7 @@ type Facts struct {
 	Offloads map[string]bool
 	Soft     uint64
 	Process  string
+	Queue    string
 }
 
 // Facts reads all of them.
@@ -20,6 +21,9 @@ func (n *Namespace) Facts() (facts Facts, err error) {
 		return Facts{}, err
 	}
 	if facts.Offloads, err = n.Offloads(); err != nil {
+		return Facts{}, err
+	}
+	if facts.Queue, err = n.Queue(); err != nil {
 		return Facts{}, err
 	}
 	descriptors, err := n.Descriptors()

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// play obeys one-word commands from in, and answers each with a line to out.
+// play obeys commands of one word, and those of write, from in, and answers each with a line to out.
 func play(in io.Reader, out io.Writer) {
 	commands := bufio.NewScanner(in)
 	fmt.Fprintln(out, "ready")
@@ -80,6 +80,8 @@ func play(in io.Reader, out io.Writer) {
 			_, _ = io.Copy(io.Discard, conn)
 			_ = listener.Close()
 			fmt.Fprintln(out, "left")
+		default:
+			fmt.Fprintln(out, write(commands.Text()))
 		}
 	}
 }

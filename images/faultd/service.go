@@ -34,6 +34,9 @@ type service struct {
 	lease    *lease
 	rulebook kernel.Rulebook
 	offloads kernel.Offloads
+	shapes   kernel.Shapes
+	hogs     kernel.Hogs
+	fills    kernel.Fills
 }
 
 // newServer puts the service behind its guard.
@@ -84,7 +87,10 @@ func refusal(err error) error {
 		return answer.Err()
 	}
 	code := codes.Unknown
+	var senseless *kernel.InvalidError
 	switch {
+	case errors.As(err, &senseless):
+		code = codes.InvalidArgument
 	case errors.Is(err, errNotOurs), errors.Is(err, kernel.ErrGone):
 		code = codes.FailedPrecondition
 	case errors.Is(err, kernel.ErrOwnerExists):
@@ -155,7 +161,7 @@ func (s *service) Facts(ctx context.Context, request *agentpb.FactsRequest) (*ag
 	err := s.on(ctx, request.GetNode(), func(n *kernel.Namespace) error {
 		facts, err := n.Facts()
 		answer.Tables, answer.Mtu, answer.Offloads = facts.Tables, int32(facts.MTU), facts.Offloads
-		answer.Soft, answer.Process = facts.Soft, facts.Process
+		answer.Soft, answer.Process, answer.Queue = facts.Soft, facts.Process, facts.Queue
 		return err
 	})
 	return answer, err

@@ -1150,7 +1150,8 @@ func (x *ShapeRequest) GetRates() []*Rate {
 	return nil
 }
 
-// Rate bounds one direction of one link, where its packets leave.
+// Rate bounds one direction of one link, where its packets leave. Bytes are those of
+// Ethernet frames.
 type Rate struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	Node      string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -1396,7 +1397,7 @@ type Flow struct {
 	Rate    int32  `protobuf:"varint,2,opt,name=rate,proto3" json:"rate,omitempty"`
 	Packets uint64 `protobuf:"varint,3,opt,name=packets,proto3" json:"packets,omitempty"`
 	Bytes   uint64 `protobuf:"varint,4,opt,name=bytes,proto3" json:"bytes,omitempty"`
-	// Packets that had to wait.
+	// How often the rate was used up, so that what came next had to wait.
 	Delayed       uint64 `protobuf:"varint,5,opt,name=delayed,proto3" json:"delayed,omitempty"`
 	Dropped       uint64 `protobuf:"varint,6,opt,name=dropped,proto3" json:"dropped,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -3575,7 +3576,9 @@ type FactsResponse struct {
 	Offloads map[string]bool `protobuf:"bytes,3,rep,name=offloads,proto3" json:"offloads,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	Soft     uint64          `protobuf:"varint,4,opt,name=soft,proto3" json:"soft,omitempty"`
 	// Path of the main process's executable.
-	Process       string `protobuf:"bytes,5,opt,name=process,proto3" json:"process,omitempty"`
+	Process string `protobuf:"bytes,5,opt,name=process,proto3" json:"process,omitempty"`
+	// Kind of the queue at the root of eth0.
+	Queue         string `protobuf:"bytes,6,opt,name=queue,proto3" json:"queue,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3641,6 +3644,13 @@ func (x *FactsResponse) GetSoft() uint64 {
 func (x *FactsResponse) GetProcess() string {
 	if x != nil {
 		return x.Process
+	}
+	return ""
+}
+
+func (x *FactsResponse) GetQueue() string {
+	if x != nil {
+		return x.Queue
 	}
 	return ""
 }
@@ -3937,13 +3947,14 @@ const file_agent_proto_rawDesc = "" +
 	"\x06sha256\x18\x01 \x01(\tR\x06sha256\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\"\"\n" +
 	"\fFactsRequest\x12\x12\n" +
-	"\x04node\x18\x01 \x01(\tR\x04node\"\xf0\x01\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\"\x86\x02\n" +
 	"\rFactsResponse\x12\x16\n" +
 	"\x06tables\x18\x01 \x03(\tR\x06tables\x12\x10\n" +
 	"\x03mtu\x18\x02 \x01(\x05R\x03mtu\x12J\n" +
 	"\boffloads\x18\x03 \x03(\v2..faultbed.agent.v1.FactsResponse.OffloadsEntryR\boffloads\x12\x12\n" +
 	"\x04soft\x18\x04 \x01(\x04R\x04soft\x12\x18\n" +
-	"\aprocess\x18\x05 \x01(\tR\aprocess\x1a;\n" +
+	"\aprocess\x18\x05 \x01(\tR\aprocess\x12\x14\n" +
+	"\x05queue\x18\x06 \x01(\tR\x05queue\x1a;\n" +
 	"\rOffloadsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\bR\x05value:\x028\x01\")\n" +
