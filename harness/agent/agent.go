@@ -165,6 +165,8 @@ type Probe struct {
 	// Bulk asks for a large answer and reads all of it. http: Path says where
 	// there is one. grpc: server reflection of descriptor.proto, about 10 KB.
 	Bulk bool
+	// Close waits for the server to close the connection after its answer; for http.
+	Close bool
 	// Timeout bounds the whole probe; 2 s if 0.
 	Timeout time.Duration
 }
@@ -178,6 +180,8 @@ type ProbeResult struct {
 	Connect, FirstByte, Total time.Duration
 	// Bytes received.
 	Bytes int64
+	// Digest is the SHA-256 of the body of an http answer that was read to its end.
+	Digest string
 	// Detail is the exact error, or what the answer was.
 	Detail string
 }

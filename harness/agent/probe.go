@@ -20,6 +20,7 @@ func (c *Client) Probe(ctx context.Context, probes []Probe) ([]ProbeResult, erro
 			Path:     probe.Path,
 			Pad:      int32(probe.Pad),
 			Bulk:     probe.Bulk,
+			Close:    probe.Close,
 			Timeout:  durationpb.New(probe.Timeout),
 		})
 	}
@@ -35,6 +36,7 @@ func (c *Client) Probe(ctx context.Context, probes []Probe) ([]ProbeResult, erro
 			FirstByte: result.GetFirstByte().AsDuration(),
 			Total:     result.GetTotal().AsDuration(),
 			Bytes:     result.GetBytes(),
+			Digest:    result.GetDigest(),
 			Detail:    result.GetDetail(),
 		})
 	}

@@ -11,7 +11,8 @@ import (
 
 // DropList loses packets by their number, so that a run can be repeated to the packet.
 // Each connection of the links counts on its own, its packets in the direction, those
-// that are sent again too, from 1. The handshake's SYN has no number.
+// that are sent again too, from 1. The handshake's SYN has no number. Two packets that
+// arrive on two processors at the same moment can get the same.
 type DropList struct {
 	Links     Links
 	Packets   []int // numbers, from 1

@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"net"
@@ -23,6 +24,7 @@ type Probe struct {
 	Path     string
 	Pad      int
 	Bulk     bool
+	Close    bool
 	Timeout  time.Duration
 }
 
@@ -32,6 +34,7 @@ type ProbeResult struct {
 	Outcome                   Outcome
 	Connect, FirstByte, Total time.Duration
 	Bytes                     int64
+	Digest                    string
 	Detail                    string
 }
 
@@ -73,7 +76,7 @@ func (n *Namespace) probe(ctx context.Context, trace *trace, probe Probe) (detai
 	case "talk":
 		return probeTalk(ctx, dial, probe.Path)
 	case "http":
-		return probeHTTP(ctx, dial, probe)
+		return probeHTTP(ctx, dial, trace, probe)
 	case "grpc":
 		return probeGRPC(ctx, dial, trace, probe)
 	default:
@@ -106,6 +109,7 @@ type trace struct {
 	mu                 sync.Mutex
 	connect, firstByte time.Duration
 	bytes              int64
+	digest             string
 	err                error
 }
 
@@ -128,7 +132,14 @@ func (t *trace) follow(ctx context.Context, conn net.Conn) net.Conn {
 func (t *trace) result() ProbeResult {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return ProbeResult{Connect: t.connect, FirstByte: t.firstByte, Total: time.Since(t.start), Bytes: t.bytes}
+	return ProbeResult{Connect: t.connect, FirstByte: t.firstByte, Total: time.Since(t.start), Bytes: t.bytes, Digest: t.digest}
+}
+
+// digested notes the digest of a long answer.
+func (t *trace) digested(sum []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.digest = hex.EncodeToString(sum)
 }
 
 // failure is the first error that the connection saw.

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"net"
@@ -17,7 +18,7 @@ import (
 const probePath = "/healthy"
 
 // probeHTTP asks once and waits for the head of the answer, or for all of it.
-func probeHTTP(ctx context.Context, dial func(context.Context) (net.Conn, error), probe Probe) (detail string, err error) {
+func probeHTTP(ctx context.Context, dial func(context.Context) (net.Conn, error), trace *trace, probe Probe) (detail string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+probe.Target.String()+cmp.Or(probe.Path, probePath), nil)
 	if err != nil {
 		return "", err
@@ -34,16 +35,25 @@ func probeHTTP(ctx context.Context, dial func(context.Context) (net.Conn, error)
 	// Writing may fail because the answer has come and the server has closed:
 	// what counts is what can be read.
 	writeErr := request.Write(conn)
-	response, err := http.ReadResponse(bufio.NewReader(conn), request) //nolint:bodyclose // that would read all of it: the connection is closed
+	reader := bufio.NewReader(conn)
+	response, err := http.ReadResponse(reader, request) //nolint:bodyclose // that would read all of it: the connection is closed
 	if err != nil {
 		if writeErr != nil {
 			return "", fmt.Errorf("write request: %w", writeErr)
 		}
 		return "", fmt.Errorf("read answer: %w", err)
 	}
-	if probe.Bulk {
-		if _, err := io.Copy(io.Discard, response.Body); err != nil {
-			return "", fmt.Errorf("read body of %s: %w", response.Status, err)
+	if !probe.Bulk && !probe.Close {
+		return response.Status, nil
+	}
+	digest := sha256.New()
+	if _, err := io.Copy(digest, response.Body); err != nil {
+		return "", fmt.Errorf("read body of %s: %w", response.Status, err)
+	}
+	trace.digested(digest.Sum(nil))
+	if probe.Close {
+		if _, err := io.Copy(io.Discard, reader); err != nil {
+			return "", fmt.Errorf("wait for the end after %s: %w", response.Status, err)
 		}
 	}
 	return response.Status, nil

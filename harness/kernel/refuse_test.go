@@ -39,7 +39,7 @@ func TestUnreachOfEachKind(t *testing.T) {
 func TestTooBigTellsTheMTU(t *testing.T) {
 	for _, direction := range []Direction{Upstream, Downstream} {
 		t.Run(direction.String(), func(t *testing.T) {
-			l, sick, _ := wire(t)
+			l, sick, _ := wired(t)
 			var book Rulebook
 			place := sampled(l, sick, direction, TooBig, Sample{})
 			place.Rule.LongerThan = narrow

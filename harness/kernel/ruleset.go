@@ -321,6 +321,9 @@ func (s *ruleset) inBursts(chain *nftables.Chain, sample Sample, hit []expr.Any)
 // byNumber counts a connection's packets in its mark, from a first number that no other
 // owner uses, by a map from each number to the next: nft cannot add. A mark from
 // elsewhere, or of a fault that is healed, is none of these and starts at the first.
+// Reading and writing a mark are two steps: of one connection's packets, two that arrive
+// on two processors at the same moment can get the same number (seen once in some ten
+// runs of the kernel tests, with both cores busy).
 //
 //	tcp flags & syn != 0 return
 //	ct mark != @states0 ct mark set BASE

@@ -193,11 +193,6 @@ func setPriority(classes *nftables.Set) []expr.Any {
 	}
 }
 
-// sourcePort loads the source port of a TCP packet.
-func sourcePort(register uint32) expr.Any {
-	return &expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: 0, Len: 2}
-}
-
 // Queue says what kind of queue eth0 has at its root: "noqueue" as a rule. While it is
 // down it has none.
 func (n *Namespace) Queue() (kind string, err error) {

@@ -50,6 +50,7 @@ func (s *service) probe(ctx context.Context, wire *agentpb.ProbeSpec, target net
 		Path:     wire.GetPath(),
 		Pad:      int(wire.GetPad()),
 		Bulk:     wire.GetBulk(),
+		Close:    wire.GetClose(),
 		Timeout:  wire.GetTimeout().AsDuration(),
 	})
 	return &agentpb.ProbeResult{
@@ -58,6 +59,7 @@ func (s *service) probe(ctx context.Context, wire *agentpb.ProbeSpec, target net
 		FirstByte: durationpb.New(result.FirstByte),
 		Total:     durationpb.New(result.Total),
 		Bytes:     result.Bytes,
+		Digest:    result.Digest,
 		Detail:    result.Detail,
 	}
 }
