@@ -1,13 +1,17 @@
 package harness
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/faultbed/faultbed/harness/history"
 	"github.com/faultbed/faultbed/harness/judge"
+	"github.com/faultbed/faultbed/harness/topology"
 )
 
 // Canary runs a scenario that must not pass, and returns the verdict it would have
@@ -33,6 +37,22 @@ func Canary(tb testing.TB, run func(tb testing.TB)) (history.Verdict, string) {
 // ends with it, and returns the verdict over its last bed. Evidence is kept under name.
 func Alone(name string, run func(tb testing.TB)) (history.Verdict, string) {
 	return (&recordingTB{TB: silentTB{}, name: name}).judged(run)
+}
+
+// WalkAround lets a node's own client ask another for a file, at a port that no link
+// leads to: a connection between two nodes that is not steered.
+func (b *Bed) WalkAround(ctx context.Context, from, to topology.Node) {
+	b.tb.Helper()
+	const discard, soon = 9, 3 * time.Second // RFC 863: nobody listens
+	b.step(fmt.Sprintf("%s walks around its link to %s", from.Name, to.Name))
+	address, _ := b.Where(to)
+	cmd := b.session.System.Download(fmt.Sprintf("http://%s:%d/file", address, discard), "/walked", strings.Repeat("0", 64), soon)
+	ctx, cancel := context.WithTimeout(ctx, 2*soon)
+	defer cancel()
+	// That it fails is no matter: it has dialled.
+	if _, _, _, err := b.session.Engine.Exec(ctx, b.Container(from.Name), cmd); err != nil {
+		b.infra(fmt.Errorf("walk around a link: %w", err))
+	}
 }
 
 // silentTB is the TB below a recordingTB that has none of a test: nothing but Logf is

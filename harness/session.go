@@ -130,6 +130,9 @@ func (s *Session) try(ctx context.Context) error {
 	if err == nil {
 		s.Can, err = s.Agent.Capabilities(ctx, idle.ID)
 	}
+	if err == nil {
+		err = s.tryEngine(ctx)
+	}
 	if idle != nil {
 		err = errors.Join(err, s.Engine.RemoveNode(context.WithoutCancel(ctx), cluster.Network{}, idle.ID))
 	}
@@ -143,6 +146,21 @@ func (s *Session) try(ctx context.Context) error {
 		}
 	}
 	return errors.Join(fatal...)
+}
+
+// tryEngine adds what the engine says of control groups to what the kernel can do.
+func (s *Session) tryEngine(ctx context.Context) error {
+	info, err := s.Engine.Info(ctx)
+	if err != nil {
+		return err
+	}
+	for name, can := range map[string]bool{"cgroup-cpu": info.BoundsCPU, "cgroup-memory": info.BoundsMemory} {
+		s.Can[name] = "yes"
+		if !can {
+			s.Can[name] = "the engine has no such control group"
+		}
+	}
+	return nil
 }
 
 // Attach joins a session that another process has opened.

@@ -25,7 +25,7 @@ var _ = Describe("Retry", retry, func() {
 
 		By("letting the link to the supernode flap, then starting the swarm")
 		bed.Inject(ctx, fault.Flap{
-			Of:   fault.BlockPort{Links: fault.From(peer).To(bed.Supernodes()...).Port(8002), How: fault.Dropped},
+			Of:     fault.BlockPort{Links: fault.From(peer).To(bed.Supernodes()...).Port(8002), How: fault.Dropped},
 			Period: flapPeriod, Duty: 0.5,
 		})
 		bed.Open(ctx)

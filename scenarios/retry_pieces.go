@@ -17,13 +17,13 @@ import (
 var _ = Describe("Retry", retry, func() {
 	// Seen red: with failed pieces taken from the origin at once, it serves two thirds of the file.
 	It("finishes a download over links that flap", func(ctx SpecContext) {
-		const originRate = 4 << 20   // bytes/s: 16 MiB take 4 s, two turns of the flapping
+		const originRate = 4 << 20 // bytes/s: 16 MiB take 4 s, two turns of the flapping
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
 		peer, file := bed.Peers()[0], fixtures.Layer16M
 
 		By("letting the links to all parents flap")
 		bed.Inject(ctx, fault.Flap{
-			Of:   fault.BlockPort{Links: fault.From(peer).To(append(bed.Seeds(), bed.Peers()[1:]...)...).Port(65002), How: fault.Dropped},
+			Of:     fault.BlockPort{Links: fault.From(peer).To(append(bed.Seeds(), bed.Peers()[1:]...)...).Port(65002), How: fault.Dropped},
 			Period: 3 * time.Second, Duty: 2. / 3, // down for longer than the reference swarm waits for a piece: some fail
 		})
 

@@ -126,6 +126,8 @@ type Info struct {
 	CPUs        int
 	MemoryBytes int64
 	Local       bool
+	// What the control groups of containers can bound.
+	BoundsCPU, BoundsMemory bool
 }
 
 // Info asks the engine what it is and what it runs on.
@@ -141,7 +143,7 @@ func (e *Engine) Info(ctx context.Context) (Info, error) {
 	return Info{
 		Version: version.Version, API: version.APIVersion, Arch: version.Arch,
 		Kernel: info.Info.KernelVersion, CPUs: info.Info.NCPU, MemoryBytes: info.Info.MemTotal,
-		Local: e.Local(),
+		Local: e.Local(), BoundsCPU: info.Info.CPUCfsQuota, BoundsMemory: info.Info.MemoryLimit,
 	}, nil
 }
 

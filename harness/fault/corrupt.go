@@ -26,6 +26,7 @@ func (c Corrupt) Plan(t Target, id string) (Plan, error) {
 	plan, err := chancePlan(t, id, c.Links, c.Direction, c.Percent, 0, agent.Corrupt)
 	if err == nil {
 		plan.Mechanism += ", at the receiver, before its checksum"
+		plan.Needs = append(plan.Needs, "nft-payload-write")
 	}
 	return plan, err
 }

@@ -34,7 +34,7 @@ func (c CPUStarve) Plan(t Target, _ string) (Plan, error) {
 		u, err := t.Processes().Usage(ctx, node)
 		return u.Throttled, err
 	}
-	plan.Mechanism = "the engine's CPU quota (cgroup)"
+	plan.Mechanism, plan.Needs = "the engine's CPU quota (cgroup)", []string{"cgroup-cpu"}
 	plan.Apply = func(ctx context.Context) (Undo, error) { return limit(ctx, t, c.Nodes, Limits{CPUs: c.CPUs}) }
 	// They are throttled when they have something to do: probes give them that.
 	plan.Asks = busy(Downstream, lossBulk)

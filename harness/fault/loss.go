@@ -59,8 +59,12 @@ func chancePlan(t Target, id string, links Links, d Direction, percent float64, 
 	p := packets{edges: edges, direction: d, rule: agent.Rule{Verdict: verdict, Sample: agent.Sample{
 		PerMillion: uint32(percent * 10_000), Burst: uint32(burst), //nolint:gosec // checked above
 	}}}
+	needs := []string{"nft-numgen"}
+	if burst > 1 {
+		needs = append(needs, "nft-ct-mark")
+	}
 	return Plan{
-		Mechanism: "nftables numgen random, " + verdict.String(), Needs: []string{"nft-numgen"},
+		Mechanism: "nftables numgen random, " + verdict.String(), Needs: needs,
 		Apply:    func(ctx context.Context) (Undo, error) { return p.applyOnWire(ctx, t, id) },
 		Affected: edges, Edges: seen, Asks: asks,
 		Counters: p.caught(t, id), Proven: byChance(p.rules(t), percent/100, burst),

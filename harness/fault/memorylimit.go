@@ -34,10 +34,10 @@ func (m MemoryLimit) Plan(t Target, _ string) (Plan, error) {
 		return u.MemoryLimit, err
 	}
 	return Plan{
-		Mechanism: "the engine's memory limit (cgroup), swap included",
-		Apply:     func(ctx context.Context) (Undo, error) { return limit(ctx, t, m.Nodes, Limits{MemoryBytes: m.Bytes}) },
-		Counters:  figures("memory limit", names(m.Nodes), read),
-		Spared:    figures("memory limit", others(t, m.Nodes), read),
+		Mechanism: "the engine's memory limit (cgroup), swap included", Needs: []string{"cgroup-memory"},
+		Apply:    func(ctx context.Context) (Undo, error) { return limit(ctx, t, m.Nodes, Limits{MemoryBytes: m.Bytes}) },
+		Counters: figures("memory limit", names(m.Nodes), read),
+		Spared:   figures("memory limit", others(t, m.Nodes), read),
 		Proven: func(before, during map[string]uint64) error {
 			const page = 4096 // limits are rounded to pages
 			for name, n := range during {

@@ -52,8 +52,8 @@ func (m MTU) Plan(t Target, id string) (Plan, error) {
 	}
 	p := packets{edges: edges, direction: m.Direction, rule: agent.Rule{Verdict: agent.Drop, LongerThan: m.Bytes}}
 	plan := Plan{
-		Mechanism: "nftables drop by IP length, offloads off",
-		Affected:  edges, Edges: edges, Bites: silent,
+		Mechanism: "nftables drop by IP length, offloads off", Needs: []string{"offloads"},
+		Affected: edges, Edges: edges, Bites: silent,
 		Apply: func(ctx context.Context) (Undo, error) { return p.applyOnWire(ctx, t, id) },
 	}
 	if m.Direction.up() {
@@ -81,7 +81,7 @@ func (m MTU) Plan(t Target, id string) (Plan, error) {
 // sends to that address: upstream a client to a server, downstream the proxy to a client.
 func (m MTU) tell(t Target, id string, p packets, plan *Plan) {
 	plan.Mechanism = "nftables reject with icmp fragmentation needed and the MTU, offloads off"
-	plan.Bites = m.learned
+	plan.Needs, plan.Bites = append(plan.Needs, "nft-payload-write"), m.learned
 	type way struct{ from, to string }
 	learned := map[way]bool{}
 	senders := map[string]bool{}

@@ -25,7 +25,7 @@ func (p Pause) Plan(t Target, _ string) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	plan.Mechanism, plan.Bites = "the engine's pause (cgroup freezer)", silent
+	plan.Mechanism, plan.Bites = "the engine's pause", silent
 	plan.Apply = func(ctx context.Context) (Undo, error) {
 		return each(ctx, p.Nodes, func(ctx context.Context, node string) (Undo, error) {
 			return func(ctx context.Context) error { return t.Processes().Unpause(ctx, node) }, t.Processes().Pause(ctx, node)

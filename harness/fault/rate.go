@@ -55,7 +55,7 @@ func (r Rate) Plan(t Target, id string) (Plan, error) {
 		}
 	}
 	return Plan{
-		Mechanism: "HTB at the sender, offloads off", Needs: []string{"htb"},
+		Mechanism: "HTB at the sender, offloads off", Needs: []string{"htb", "offloads"},
 		Affected: edges, Edges: seen, Asks: asks, Bites: carriedAt(r.BytesPerSecond),
 		Apply: func(ctx context.Context) (Undo, error) {
 			var undos stack

@@ -62,6 +62,18 @@ func (n *Namespace) Capabilities() (map[string]string, error) {
 				return []expr.Any{&expr.Numgen{Register: unix.NFT_REG_1, Type: unix.NFT_NG_RANDOM, Modulus: 100}}
 			},
 		},
+		"nft-dup": {
+			nftables.Chain{Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookPostrouting, Priority: nftables.ChainPriorityFilter},
+			func(*nftables.Set) []expr.Any { return Rule{Verdict: Duplicate}.effect() },
+		},
+		"nft-payload-write": {
+			nftables.Chain{Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityRaw},
+			func(*nftables.Set) []expr.Any { return append(isTCP(), Rule{Verdict: Corrupt}.effect()...) },
+		},
+		"nft-ct-mark": {
+			nftables.Chain{Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter},
+			func(*nftables.Set) []expr.Any { return []expr.Any{mark(), setMark()} },
+		},
 		"nft-limit": {
 			nftables.Chain{Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter},
 			func(*nftables.Set) []expr.Any {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/faultbed/faultbed/harness"
 	"github.com/faultbed/faultbed/harness/cluster"
+	"github.com/faultbed/faultbed/harness/fault"
 	"github.com/faultbed/faultbed/harness/report"
 )
 
@@ -60,10 +62,29 @@ func examine(ctx context.Context, to io.Writer, probe harness.Probe) error {
 	for _, name := range slices.Sorted(maps.Keys(can)) {
 		fmt.Fprintf(out, "%s\t%s\n", name, can[name])
 	}
+	if can != nil {
+		listFaults(out, can)
+	}
 	if err := out.Flush(); err != nil {
 		return err
 	}
 	return diagnose(to, problems)
+}
+
+// listFaults says of each fault whether it can be injected here.
+func listFaults(out io.Writer, can map[string]string) {
+	for _, f := range fault.Catalogue {
+		verdict := "yes: " + f.Does
+		for _, need := range f.Needs {
+			if can[need] != "yes" {
+				verdict = fmt.Sprintf("not here, or not all of it: the kernel lacks %s (%s)", need, cmp.Or(can[need], "not tried"))
+			}
+		}
+		if f.Never != "" {
+			verdict = "no: " + f.Never
+		}
+		fmt.Fprintf(out, "fault %s\t%s\n", f.Kind, verdict)
+	}
 }
 
 // diagnose prints problems, and is an error when one of them stops a run.
