@@ -93,7 +93,7 @@ func (n *Namespace) Disk(folder string) (size, free uint64, err error) {
 	return size, free, err
 }
 
-// disk is the state of a file system, in bytes. It gives room in whole blocks.
+// disk is the state of a file system, in bytes. It gives room by the block.
 type disk struct {
 	size, free, block uint64
 }
@@ -105,14 +105,6 @@ func readDisk(file int) (disk, error) {
 	}
 	block := uint64(state.Bsize)
 	return disk{size: state.Blocks * block, free: state.Bavail * block, block: block}, nil
-}
-
-// above is what may be taken so that so much is spared.
-func (d disk) above(spare uint64) uint64 {
-	if d.free < spare {
-		return 0
-	}
-	return (d.free - spare) / d.block * d.block
 }
 
 // folder opens a folder in the main process's root, as HashFile does a file, and that
@@ -175,7 +167,8 @@ func fillWith(at int, name string, spare uint64) (err error) {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
-	// The node may have taken some of what is to be spared, or the file's bookkeeping.
+	// The last block may be one of those to be spared, the node may have taken some of
+	// them, or the file's bookkeeping.
 	disk, err := readDisk(number)
 	if err != nil || disk.free >= spare {
 		return err
@@ -194,7 +187,7 @@ func grow(file int, spare uint64) (size uint64, err error) {
 		if err != nil {
 			return size, err
 		}
-		step := min(disk.above(spare), chunk)
+		step := min(disk.free-min(spare, disk.free), chunk)
 		if step == 0 {
 			return size, nil
 		}
@@ -205,7 +198,7 @@ func grow(file int, spare uint64) (size uint64, err error) {
 		switch {
 		case errors.Is(err, unix.ENOSPC):
 			// Somebody was faster, or bookkeeping needs some.
-			chunk = step / 2 / disk.block * disk.block
+			chunk = step / 2
 		case errors.Is(err, unix.EINTR):
 		case err != nil:
 			return size, err
