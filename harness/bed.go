@@ -180,7 +180,7 @@ func (b *Bed) spec(n topology.Node, c system.Container) cluster.Spec {
 	const readable, executable = 0o644, 0o755
 	s := cluster.Spec{
 		Name: b.name + "-" + n.Name, Host: n.Name, Image: c.Image, Entrypoint: c.Entrypoint, Cmd: c.Cmd, Env: c.Env,
-		Labels: b.labels(n.Name, string(n.Role)), Descriptors: n.Descriptors,
+		Labels: b.labels(n.Name, string(n.Role)), Descriptors: n.Descriptors, Sysctls: sysctls,
 	}
 	if n.Disk > 0 && c.Store != "" {
 		s.Tmpfs = map[string]int64{c.Store: n.Disk}
@@ -196,12 +196,17 @@ func (b *Bed) spec(n topology.Node, c system.Container) cluster.Spec {
 	return s
 }
 
+// sysctls are those of every container of a bed. Linux tells one destination of at most
+// one unreachable port, host or MTU a second, after six (icmp(7)); a fault that answers
+// so would fall silent when a few links lead to one client.
+var sysctls = map[string]string{"net.ipv4.icmp_ratelimit": "0"}
+
 // startProxy starts the bed's toxiproxy and lays all links on it.
 func (b *Bed) startProxy(ctx context.Context) error {
 	const control = "8474/tcp"
 	proxy, err := b.session.Engine.Run(ctx, cluster.Spec{
 		Name: b.name + "-toxiproxy", Host: "toxiproxy", Image: b.session.Images["toxiproxy"],
-		Labels: b.labels("toxiproxy", "toxiproxy"), Publish: []string{control},
+		Labels: b.labels("toxiproxy", "toxiproxy"), Publish: []string{control}, Sysctls: sysctls,
 		Network: b.network, Address: b.network.Address(proxyHost),
 	})
 	b.proxy = proxy

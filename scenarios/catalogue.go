@@ -25,6 +25,11 @@ func onNodes(bed *harness.Bed, f func([]topology.Node) fault.Fault) trial {
 	return trial{f(bed.Seeds()[:1]), []fault.Fault{f(append(bed.Seeds(), bed.Peers()[:2]...))}}
 }
 
+// onSeeds aims a fault after which a node cannot look at others at one seed, and at both.
+func onSeeds(bed *harness.Bed, f func([]topology.Node) fault.Fault) trial {
+	return trial{f(bed.Seeds()[:1]), []fault.Fault{f(bed.Seeds())}}
+}
+
 // packetTrials are faults on packets.
 func packetTrials(bed *harness.Bed) []trial {
 	const some, rate = 10, 200_000
@@ -137,9 +142,9 @@ func processTrials(bed *harness.Bed) []trial {
 	add := func(f func([]topology.Node) fault.Fault) trial { return onNodes(bed, f) }
 	hog := fault.FDHog{From: bed.Peers()[0], On: bed.Seeds()[0], Port: 65002, Connections: 200}
 	return []trial{
-		add(func(n []topology.Node) fault.Fault { return fault.Pause{Nodes: n} }),
-		add(func(n []topology.Node) fault.Fault { return fault.Kill{Nodes: n} }),
-		add(func(n []topology.Node) fault.Fault { return fault.Restart{Nodes: n} }),
+		onSeeds(bed, func(n []topology.Node) fault.Fault { return fault.Pause{Nodes: n} }),
+		onSeeds(bed, func(n []topology.Node) fault.Fault { return fault.Kill{Nodes: n} }),
+		onSeeds(bed, func(n []topology.Node) fault.Fault { return fault.Restart{Nodes: n} }),
 		add(func(n []topology.Node) fault.Fault { return fault.FDLimit{Nodes: n} }),
 		add(func(n []topology.Node) fault.Fault { return fault.CPUStarve{Nodes: n, CPUs: 0.02} }),
 		add(func(n []topology.Node) fault.Fault { return fault.MemoryLimit{Nodes: n, Bytes: 128 << 20} }),

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/faultbed/faultbed/harness/agent/agentpb"
 )
@@ -40,22 +41,44 @@ func (c *Client) Bypass(ctx context.Context, node string) (packets uint64, err e
 func (c *Client) AddRules(ctx context.Context, owner string, rules []Rule) error {
 	request := &agentpb.AddRulesRequest{Owner: owner}
 	for _, rule := range rules {
-		wire := &agentpb.Rule{
-			Node:       rule.Node,
-			Direction:  agentpb.Direction(rule.Direction),
-			LongerThan: int32(rule.LongerThan),
-			Verdict:    agentpb.Verdict(rule.Verdict),
-		}
-		for _, port := range rule.Ports {
-			wire.Ports = append(wire.Ports, uint32(port))
-		}
-		for _, original := range rule.Originals {
-			wire.Originals = append(wire.Originals, original.String())
-		}
-		request.Rules = append(request.Rules, wire)
+		request.Rules = append(request.Rules, rule.wire())
 	}
 	_, err := c.agent.AddRules(ctx, request)
 	return translate(err)
+}
+
+func (r Rule) wire() *agentpb.Rule {
+	return &agentpb.Rule{
+		Node:       r.Node,
+		Direction:  agentpb.Direction(r.Direction),
+		Leaving:    r.Leaving,
+		Ports:      widen(r.Ports),
+		Originals:  words(r.Originals),
+		Peers:      words(r.Peers),
+		Udp:        widen(r.UDP),
+		LongerThan: int32(r.LongerThan),
+		PerMillion: r.Sample.PerMillion,
+		Burst:      r.Sample.Burst,
+		Indices:    r.Sample.Indices,
+		Verdict:    agentpb.Verdict(r.Verdict),
+		Code:       uint32(r.Code),
+	}
+}
+
+func widen(ports []uint16) []uint32 {
+	wide := make([]uint32, len(ports))
+	for i, port := range ports {
+		wide[i] = uint32(port)
+	}
+	return wide
+}
+
+func words[S fmt.Stringer](addresses []S) []string {
+	all := make([]string, len(addresses))
+	for i, address := range addresses {
+		all[i] = address.String()
+	}
+	return all
 }
 
 // RemoveRules takes away exactly what AddRules added for the owner. Twice is
@@ -86,6 +109,7 @@ func (c *Client) Counters(ctx context.Context, owner string) ([]Count, error) {
 			Rule:    int(count.GetRule()),
 			Packets: count.GetPackets(),
 			Bytes:   count.GetBytes(),
+			Seen:    count.GetSeen(),
 		})
 	}
 	return counts, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/moby/moby/api/types/container"
@@ -13,6 +14,10 @@ import (
 // cpuPeriod is how often a container gets its share of CPU time, in microseconds: the
 // kernel's default (Documentation/scheduler/sched-bwc.rst).
 const cpuPeriod = 100_000
+
+// allMemory is the kernel's own way to say no limit, in bytes: the largest number of whole
+// pages. The engine's, -1, is refused by Docker 20.10 as less than 6 MB.
+const allMemory = math.MaxInt64 &^ 4095
 
 // Limits are what the processes of a container may use. A zero field is left as it is, a
 // negative one is no limit.
@@ -40,10 +45,13 @@ func (e *Engine) Limit(ctx context.Context, id string, l Limits) (previous Limit
 	}
 	if l.MemoryBytes != 0 {
 		previous.MemoryBytes = -1
-		if was := found.Container.HostConfig.Memory; was > 0 {
+		if was := found.Container.HostConfig.Memory; was > 0 && was < allMemory {
 			previous.MemoryBytes = was
 		}
-		change.Memory, change.MemorySwap = max(l.MemoryBytes, -1), max(l.MemoryBytes, -1)
+		change.Memory, change.MemorySwap = l.MemoryBytes, l.MemoryBytes
+		if l.MemoryBytes < 0 {
+			change.Memory, change.MemorySwap = allMemory, allMemory
+		}
 	}
 	if _, err := e.client.ContainerUpdate(ctx, id, client.ContainerUpdateOptions{Resources: &change}); err != nil {
 		return Limits{}, fmt.Errorf("change limits of container %.12s: %w", id, err)
@@ -54,6 +62,7 @@ func (e *Engine) Limit(ctx context.Context, id string, l Limits) (previous Limit
 // Usage is what a container's control group says of itself.
 type Usage struct {
 	Periods, Throttled      uint64 // in which its processes ran; had to wait for the next
+	Quota                   uint64 // microseconds of CPU time in each period; 0 is no limit
 	MemoryLimit, MemoryUsed uint64 // bytes
 }
 
@@ -68,7 +77,12 @@ func (e *Engine) Usage(ctx context.Context, id string) (Usage, error) {
 	if err := json.NewDecoder(answer.Body).Decode(&s); err != nil {
 		return Usage{}, fmt.Errorf("usage of container %.12s: %w", id, err)
 	}
+	found, err := e.client.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+	if err != nil {
+		return Usage{}, fmt.Errorf("inspect container %.12s: %w", id, err)
+	}
 	return Usage{
+		Quota:   uint64(max(found.Container.HostConfig.CPUQuota, 0)), //nolint:gosec // not negative
 		Periods: s.CPUStats.ThrottlingData.Periods, Throttled: s.CPUStats.ThrottlingData.ThrottledPeriods,
 		MemoryLimit: s.MemoryStats.Limit, MemoryUsed: s.MemoryStats.Usage,
 	}, nil

@@ -32,6 +32,8 @@ type Spec struct {
 	Files      []File
 	// Descriptors is RLIMIT_NOFILE, hard and soft; 0 is the engine's own.
 	Descriptors int
+	// Sysctls are those of its network namespace.
+	Sysctls map[string]string
 	// Tmpfs are folders with a file system of their own in memory, and its size in bytes.
 	Tmpfs   map[string]int64
 	Publish []string // ports published on 127.0.0.1, "8474/tcp"
@@ -110,6 +112,7 @@ func (s Spec) host(h *container.HostConfig) {
 	if n := int64(s.Descriptors); n > 0 {
 		h.Ulimits = append(h.Ulimits, &container.Ulimit{Name: "nofile", Soft: n, Hard: n})
 	}
+	h.Sysctls = s.Sysctls
 	for folder, size := range s.Tmpfs {
 		if h.Tmpfs == nil {
 			h.Tmpfs = map[string]string{}

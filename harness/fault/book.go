@@ -77,6 +77,9 @@ type scheduled interface{ effect() Fault }
 // keys are the effect and the links that it is on. A fault that flaps is the same effect
 // as one that does not.
 func keys(f Fault, plan Plan) []string {
+	if _, ok := f.(Noop); ok {
+		return nil // nothing is in force
+	}
 	kind := f.Kind()
 	for s, ok := f.(scheduled); ok; s, ok = f.(scheduled) {
 		f = s.effect()

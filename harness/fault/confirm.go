@@ -16,7 +16,7 @@ import (
 // confirm probes until the fault is seen to bite and the control is not bitten, or the
 // time for it is over.
 func (i *Injection) confirm(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, confirmWithin)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(i.plan.patience, confirmWithin))
 	defer cancel()
 	beat := time.NewTicker(again)
 	defer beat.Stop()

@@ -421,7 +421,7 @@ func (w *world) Start(_ context.Context, node string) error {
 }
 
 func (w *world) Runs(_ context.Context, node string) (runs bool, err error) {
-	err = w.change("runs", func() { runs = !w.killed[node] })
+	err = w.change("runs", func() { runs = !w.killed[node] && !w.paused[node] })
 	return runs, err
 }
 
@@ -459,7 +459,7 @@ func (w *world) Usage(_ context.Context, node string) (u fault.Usage, err error)
 			u.MemoryLimit = uint64(l.MemoryBytes)
 		}
 		if w.limits[node].CPUs > 0 {
-			u.Throttled = uint64(time.Now().UnixMilli())
+			u.Throttled, u.Quota = uint64(time.Now().UnixMilli()), uint64(100_000*w.limits[node].CPUs)
 		}
 	})
 	return u, err

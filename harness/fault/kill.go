@@ -2,7 +2,6 @@ package fault
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/topology"
@@ -26,29 +25,11 @@ func (k Kill) Plan(t Target, id string) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	runs := func(ctx context.Context, node string) (uint64, error) {
-		alive, err := t.Processes().Runs(ctx, node)
-		if alive {
-			return 1, err
-		}
-		return 0, err
-	}
 	plan.Mechanism, plan.Bites = "SIGKILL by the engine; its links refused, as its host would", refused
-	plan.Counters, plan.Spared = figures("processes", names(k.Nodes), runs), figures("processes", others(t, k.Nodes), runs)
+	plan.Counters, plan.Spared = figures("running processes", names(k.Nodes), runs(t)), figures("running processes", others(t, k.Nodes), runs(t))
 	plan.Proven = dead
 	plan.Apply = func(ctx context.Context) (Undo, error) { return k.kill(ctx, t, id) }
 	return plan, nil
-}
-
-// dead is Proven for killed nodes: the packet rule that answers for one would refuse for
-// a living one too.
-func dead(_, during map[string]uint64) error {
-	for name, n := range during {
-		if n != 0 {
-			return fmt.Errorf("%s: still running", name)
-		}
-	}
-	return nil
 }
 
 // kill first refuses the links into the nodes: behind the proxy a dead container would

@@ -26,12 +26,36 @@ func (p Pause) Plan(t Target, _ string) (Plan, error) {
 		return Plan{}, err
 	}
 	plan.Mechanism, plan.Bites = "the engine's pause", silent
+	plan.Counters, plan.Spared = figures("running processes", names(p.Nodes), runs(t)), figures("running processes", others(t, p.Nodes), runs(t))
+	plan.Proven = dead
 	plan.Apply = func(ctx context.Context) (Undo, error) {
 		return each(ctx, p.Nodes, func(ctx context.Context, node string) (Undo, error) {
 			return func(ctx context.Context) error { return t.Processes().Unpause(ctx, node) }, t.Processes().Pause(ctx, node)
 		})
 	}
 	return plan, nil
+}
+
+// runs reads whether a node's first process runs: it lives, and is not paused.
+func runs(t Target) func(ctx context.Context, node string) (uint64, error) {
+	return func(ctx context.Context, node string) (uint64, error) {
+		alive, err := t.Processes().Runs(ctx, node)
+		if alive {
+			return 1, err
+		}
+		return 0, err
+	}
+}
+
+// dead is Proven for nodes that must not run. A packet rule that answers for a killed one
+// would refuse for a living one too.
+func dead(_, during map[string]uint64) error {
+	for name, n := range during {
+		if n != 0 {
+			return fmt.Errorf("%s: %d", name, n)
+		}
+	}
+	return nil
 }
 
 // outage is the plan for nodes that others are to find away: what they have in common.

@@ -43,8 +43,6 @@ func (r Restart) Plan(t Target, id string) (Plan, error) {
 		}
 		return nil
 	}
-	// Back means answering; how long that may take is the system's, see goneWithin.
-	plan.Edges = nil
 	plan.Apply = func(ctx context.Context) (Undo, error) {
 		into := Into(r.Nodes...).In(t.Edges())
 		undo, err := packets{edges: into, direction: Upstream, rule: agent.Rule{Verdict: agent.Reset}}.apply(ctx, t, id)

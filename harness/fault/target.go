@@ -130,6 +130,7 @@ type Limits struct {
 type Usage struct {
 	Throttled   uint64 // periods in which the processes had to wait for the next one
 	Periods     uint64 // periods in which they ran
+	Quota       uint64 // microseconds of CPU time in each period; 0 is no limit
 	MemoryLimit uint64 // bytes
 	MemoryUsed  uint64
 }
