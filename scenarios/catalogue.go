@@ -103,7 +103,8 @@ func streamTrials(bed *harness.Bed) []trial {
 	add(func(l fault.Links) fault.Fault { return fault.Reset{Links: l, After: cut} })
 	add(func(l fault.Links) fault.Fault { return fault.LimitData{Links: l, After: cut} })
 	add(func(l fault.Links) fault.Fault { return fault.HalfOpen{Links: l} })
-	add(func(l fault.Links) fault.Fault { return fault.Garble{Links: l, Every: 1000} })
+	// A garbled list of peers would send nodes to addresses that no link leads to.
+	add(func(l fault.Links) fault.Fault { return fault.Garble{Links: l.Port(65002), Every: 1000} })
 	add(func(l fault.Links) fault.Fault {
 		return fault.Flap{Of: fault.Stall{Links: l}, Period: time.Second, Duty: 0.5}
 	})
