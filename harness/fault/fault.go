@@ -73,7 +73,7 @@ type Plan struct {
 	// Spared reads figures of what the fault must not change. May be nil.
 	Spared func(context.Context) (map[string]uint64, error)
 
-	// patience is how long to wait until it bites; 0 is confirmWithin.
+	// patience is after how long to take a doubt for the last word; 0 is confirmWithin.
 	patience time.Duration
 	// Insist, if not nil, is called while the fault does not bite yet, for faults whose
 	// target moves. What Apply's Undo does must undo it too.

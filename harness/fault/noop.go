@@ -64,7 +64,7 @@ func (s Spill) Plan(t Target, id string) (Plan, error) {
 		applies[i] = effect.Apply
 	}
 	plan.Insist, plan.Hold = nil, nil
-	plan.patience = 2 * time.Second // some ten looks, of which each would see too much
+	plan.patience = time.Second // each look would see too much
 	plan.Apply = func(ctx context.Context) (Undo, error) {
 		var undos stack
 		for _, apply := range applies {

@@ -49,7 +49,21 @@ func (s Slice) Plan(t Target, id string) (Plan, error) {
 	for i := range asks {
 		asks[i].Silence = 8 * time.Second
 	}
-	return streamPlan(t, s.Links, s.Direction, id, effect, Plan{Mechanism: "toxiproxy slicer", Asks: asks, Bites: s.sliced})
+	return streamPlan(t, s.Links, s.Direction, id, effect, Plan{
+		Mechanism: "toxiproxy slicer", Asks: asks, Bites: s.sliced, Untouched: s.whole,
+	})
+}
+
+// whole is Untouched: slices without a pause may be put together again on their way, but
+// never to as few packets as an answer in one piece takes.
+func (s Slice) whole(seen Sight) error {
+	if s.Pause > 0 && s.sliced(seen) == nil || s.Pause == 0 && seen.During.Wire.SegmentsIn > 2*seen.Before.Wire.SegmentsIn+10 {
+		return fmt.Errorf("%s too: %d packets came, %d before", seen.During.Link, seen.During.Wire.SegmentsIn, seen.Before.Wire.SegmentsIn)
+	}
+	if !alike(seen.Before, seen.During) {
+		return fmt.Errorf("%s is %s, was %s", seen.During.Link, seen.During.Outcome, seen.Before.Outcome)
+	}
+	return nil
 }
 
 // sliced tells by the time that the pauses take, or by the count of packets.
