@@ -15,13 +15,17 @@ func (b BlockPort) Kind() string { return "block-port" }
 // Target implements Fault.
 func (b BlockPort) Target() string { return fmt.Sprintf("%s %s", b.Links, b.How) }
 
+func (b BlockPort) effect() Fault {
+	if b.How == Refused {
+		return Refuse{Links: b.Links}
+	}
+	return Drop{Links: b.Links}
+}
+
 // Plan implements Fault.
 func (b BlockPort) Plan(t Target, id string) (Plan, error) {
-	switch b.How {
-	case Dropped:
-		return Drop{Links: b.Links}.Plan(t, id)
-	case Refused:
-		return Refuse{Links: b.Links}.Plan(t, id)
+	if b.How != Dropped && b.How != Refused {
+		return Plan{}, fmt.Errorf("how %q: a port is dropped or refused", b.How)
 	}
-	return Plan{}, fmt.Errorf("how %q: a port is dropped or refused", b.How)
+	return b.effect().Plan(t, id)
 }

@@ -71,8 +71,8 @@ func (b *Book) disturbed(e Edge) bool {
 	return false
 }
 
-// scheduled is a fault that puts others in force by a timetable.
-type scheduled interface{ effect() Fault }
+// wrapper is a fault that is another in truth: by a timetable, or by choice.
+type wrapper interface{ effect() Fault }
 
 // keys are the effect and the links that it is on. A fault that flaps is the same effect
 // as one that does not.
@@ -81,8 +81,8 @@ func keys(f Fault, plan Plan) []string {
 		return nil // nothing is in force
 	}
 	kind := f.Kind()
-	for s, ok := f.(scheduled); ok; s, ok = f.(scheduled) {
-		f = s.effect()
+	for w, ok := f.(wrapper); ok; w, ok = f.(wrapper) {
+		f = w.effect()
 		kind = f.Kind()
 	}
 	if len(plan.Affected) == 0 {

@@ -262,16 +262,48 @@ func TestGoneMeansWell(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	w := newWorld()
 	peer := w.node("peer-1")
+	link, nodes := fault.Into(peer), []topology.Node{peer}
 	for want, f := range map[string]fault.Fault{
-		"no link of this bed": fault.BlockPort{Links: fault.Into(peer).Port(1), How: fault.Dropped},
-		"dropped or refused":  fault.BlockPort{Links: fault.Into(peer), How: fault.Paused},
-		"no node given":       fault.Unreachable{How: fault.Dropped},
-		"use 576 to 1499":     fault.MTU{Links: fault.Into(peer), Bytes: 100},
-		"must be positive":    fault.Delay{Links: fault.Into(peer)},
-		"use 1000 at least":   fault.Bandwidth{Links: fault.Into(peer), BytesPerSecond: 10},
-		"spare none or more":  fault.FDLimit{Nodes: []topology.Node{peer}, Spare: -1},
-		"gives a long answer": fault.MTU{Links: fault.Into(peer).Port(65001), Bytes: 1200},
-		"the duty between 0":  fault.Flap{Of: fault.Reset{Links: fault.Into(peer)}},
+		"no link of this bed":     fault.BlockPort{Links: fault.Into(peer).Port(1), How: fault.Dropped},
+		"dropped or refused":      fault.BlockPort{Links: link, How: fault.Paused},
+		"upstream or downstream":  fault.Drop{Links: link, Direction: "sideways"},
+		"use reset, or one of":    fault.Refuse{Links: link, With: "a smile"},
+		"use 0.1 to 90 %":         fault.Loss{Links: link, Percent: 100},
+		"no negative burst":       fault.Loss{Links: link, Percent: 1, Burst: -1},
+		"from 1 to 200":           fault.DropList{Links: link, Packets: []int{0}},
+		"no node given":           fault.Unreachable{How: fault.Dropped},
+		"no node nobody":          fault.Pause{Nodes: []topology.Node{{Name: "nobody"}}},
+		"killed":                  fault.Unreachable{Nodes: nodes, How: "gone"},
+		"use 576 to 1499":         fault.MTU{Links: link, Bytes: 100},
+		"gives a long answer":     fault.MTU{Links: fault.Into(peer).Port(65001), Bytes: 1200},
+		"4000 to 20000000":        fault.Rate{Links: link, BytesPerSecond: 10},
+		"fewer than two sets":     fault.Partition{Sets: [][]topology.Node{nodes}},
+		"no two nodes are cut":    fault.Partition{Sets: [][]topology.Node{nodes, nodes}},
+		"no UDP port":             fault.UDPBlock{Links: link},
+		"use 1 to 65535":          fault.UDPBlock{Links: link, Ports: []int{70000}},
+		"must be positive":        fault.Delay{Links: link},
+		"use 1000 at least":       fault.Bandwidth{Links: link, BytesPerSecond: 10},
+		"use 1 to 1024":           fault.Slice{Links: link, Bytes: 5000},
+		"without a pause":         fault.Slice{Links: link, Bytes: 10},
+		"by 0s: must be positive": fault.SlowClose{Links: link},
+		"use 0 to 1048576":        fault.Reset{Links: link, After: -1},
+		"use 1 to 1048576":        fault.LimitData{Links: link},
+		"every 0 bytes":           fault.Garble{Links: link},
+		"SERVFAIL, NXDOMAIN or":   fault.DNSFail{Nodes: nodes},
+		"nothing is wrong":        fault.DNSWrong{Nodes: nodes, Of: nodes, To: peer},
+		"by -1s":                  fault.DNSSlow{Nodes: nodes, By: -time.Second},
+		"spare none or more":      fault.FDLimit{Nodes: nodes, Spare: -1},
+		"use 10 to 20000":         fault.FDHog{From: w.node("peer-2"), On: peer, Port: 65002},
+		"use 0.01 to 1":           fault.CPUStarve{Nodes: nodes},
+		"use 6291456 at least":    fault.MemoryLimit{Nodes: nodes},
+		"use 0 or more":           fault.DiskFull{Nodes: nodes, Spare: -1},
+		"no disk of its own":      fault.DiskFull{Nodes: w.topo.Of(topology.Supernode)},
+		"for 0s: must be":         fault.Once{Of: fault.Reset{Links: link}},
+		"the duty between 0":      fault.Flap{Of: fault.Reset{Links: link}},
+		"two or more":             fault.Ramp{Steps: []fault.Fault{fault.Reset{Links: link}}, Every: time.Second},
+		"use one kind": fault.Ramp{Every: time.Second, Steps: []fault.Fault{
+			fault.Reset{Links: link}, fault.Stall{Links: link},
+		}},
 	} {
 		i, err := fault.Inject(t.Context(), w, f, fault.NewBook("t"), clock)
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -295,6 +327,9 @@ func TestBook(t *testing.T) {
 		}
 		if _, err := inject(fault.Delay{Links: fault.Into(w.node("seed-1")), By: time.Second}); err == nil || !strings.Contains(err.Error(), "in force already") {
 			t.Errorf("a second delay on the link: %v", err)
+		}
+		if _, err := inject(fault.Flap{Of: fault.Delay{Links: link, By: time.Second}, Period: time.Second, Duty: 0.5}); err == nil || !strings.Contains(err.Error(), "in force already") {
+			t.Errorf("a second delay, that flaps: %v", err)
 		}
 		drop, err := inject(fault.BlockPort{Links: link, How: fault.Dropped})
 		if err != nil || !drop.Record().Receipt.Bites {

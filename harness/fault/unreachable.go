@@ -21,27 +21,36 @@ func (u Unreachable) Kind() string { return "unreachable" }
 // Target implements Fault.
 func (u Unreachable) Target() string { return fmt.Sprintf("%s %s", list(u.Nodes), u.How) }
 
+func (u Unreachable) effect() Fault {
+	switch u.How {
+	case Refused:
+		return Refuse{Links: Into(u.Nodes...)}
+	case Paused:
+		return Pause{Nodes: u.Nodes}
+	case Killed:
+		return Kill{Nodes: u.Nodes}
+	default:
+		return Drop{Links: Around(u.Nodes...)}
+	}
+}
+
 // Plan implements Fault.
 func (u Unreachable) Plan(t Target, id string) (Plan, error) {
+	if !slices.Contains([]How{Dropped, Refused, Paused, Killed}, u.How) {
+		return Plan{}, fmt.Errorf("how %q: use dropped, refused, paused or killed", u.How)
+	}
 	seen, err := outage(t, u.Nodes)
 	if err != nil {
 		return Plan{}, err
 	}
+	plan, err := u.effect().Plan(t, id)
 	switch u.How {
 	case Dropped:
-		plan, err := Drop{Links: Around(u.Nodes...)}.Plan(t, id)
 		plan.Edges = slices.Concat(seen.Edges, toOutside(plan.Affected, u.Nodes))
-		return plan, err
 	case Refused:
-		plan, err := Refuse{Links: Into(u.Nodes...)}.Plan(t, id)
 		plan.Affected, plan.Edges = seen.Affected, seen.Edges
-		return plan, err
-	case Paused:
-		return Pause{Nodes: u.Nodes}.Plan(t, id)
-	case Killed:
-		return Kill{Nodes: u.Nodes}.Plan(t, id)
 	}
-	return Plan{}, fmt.Errorf("how %q: use dropped, refused, paused or killed", u.How)
+	return plan, err
 }
 
 // toOutside keeps the edges that lead from nodes to others.
