@@ -251,6 +251,15 @@ func (b *Bed) steer(ctx context.Context, name string) error {
 	return nil
 }
 
+// Resteer lays the steering of all nodes anew, at once.
+func (b *Bed) Resteer(ctx context.Context) error {
+	all, ctx := errgroup.WithContext(ctx)
+	for _, n := range b.topo.Nodes {
+		all.Go(func() error { return b.steer(ctx, n.Name) })
+	}
+	return all.Wait()
+}
+
 func (b *Bed) labels(nodeName, role string) map[string]string {
 	return map[string]string{
 		cluster.LabelSession: b.session.ID, cluster.LabelBed: b.name,

@@ -51,7 +51,7 @@ func Run(ctx context.Context, s *harness.Session, rounds int, progress func(line
 		Host: history.Host{Kernel: info.Kernel, Engine: info.Version, CPUs: info.CPUs, MemoryBytes: info.MemoryBytes},
 	}
 	m := &meter{session: s, topology: t, rounds: rounds, progress: progress}
-	for _, part := range []func(context.Context) ([]Comparison, error){m.beds, m.faults, m.downloads} {
+	for _, part := range []func(context.Context) ([]Comparison, error){m.beds, m.steering, m.faults, m.downloads} {
 		compared, err := part(ctx)
 		if err != nil {
 			return report, fmt.Errorf("benchmark: %w", err)

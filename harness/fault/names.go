@@ -65,9 +65,7 @@ func (l lookups) plan(t Target, id string, spoof agent.Spoof, plan Plan, silence
 		for _, look := range l.looks(n.Name, wanted, silence) {
 			plan.Affected = append(plan.Affected, look.Edge)
 		}
-		for _, look := range sample(l.looks(n.Name, wanted, silence), probeAtMost) {
-			plan.looks = append(plan.looks, look)
-		}
+		plan.looks = append(plan.looks, sample(l.looks(n.Name, wanted, silence), probeAtMost)...)
 		if len(l.of) > 0 {
 			spared := slices.DeleteFunc(slices.Clone(all), func(name string) bool { return slices.Contains(wanted, name) })
 			plan.Beside = append(plan.Beside, sample(l.looks(n.Name, spared, silence), 1)...)

@@ -13,8 +13,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // wired has a bulk server behind two links, with packets as on a wire on both.
@@ -305,14 +303,4 @@ func figure(t *testing.T, n *Namespace, name string) (value uint64) {
 		return fmt.Errorf("no figure %s", name)
 	}))
 	return value
-}
-
-func tcpInfo(t *testing.T, conn *net.TCPConn) *unix.TCPInfo {
-	t.Helper()
-	raw, err := conn.SyscallConn()
-	must(t, err)
-	var info *unix.TCPInfo
-	must(t, raw.Control(func(fd uintptr) { info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) }))
-	must(t, err)
-	return info
 }
