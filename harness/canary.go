@@ -39,8 +39,9 @@ func Alone(name string, run func(tb testing.TB)) (history.Verdict, string) {
 	return (&recordingTB{TB: silentTB{}, name: name}).judged(run)
 }
 
-// WalkAround lets a node's own client ask another for a file, at a port that no link
-// leads to: a connection between two nodes that is not steered.
+// WalkAround lets a node ask its swarm for a file that another has, at a port that no link
+// leads to: whoever fetches it, a seed or the node itself, makes a connection between two
+// nodes that is not steered.
 func (b *Bed) WalkAround(ctx context.Context, from, to topology.Node) {
 	b.tb.Helper()
 	const discard, soon = 9, 3 * time.Second // RFC 863: nobody listens
@@ -49,7 +50,7 @@ func (b *Bed) WalkAround(ctx context.Context, from, to topology.Node) {
 	cmd := b.session.System.Download(fmt.Sprintf("http://%s:%d/file", address, discard), "/walked", strings.Repeat("0", 64), soon)
 	ctx, cancel := context.WithTimeout(ctx, 2*soon)
 	defer cancel()
-	// That it fails is no matter: it has dialled.
+	// That it fails is no matter: somebody has dialled.
 	if _, _, _, err := b.session.Engine.Exec(ctx, b.Container(from.Name), cmd); err != nil {
 		b.infra(fmt.Errorf("walk around a link: %w", err))
 	}

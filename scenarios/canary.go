@@ -42,11 +42,11 @@ var _ = Describe("A canary", canary, func() {
 
 	It("with a node that walks around its link ends INCONCLUSIVE", smoke, func(ctx SpecContext) {
 		verdict, reason := harness.Canary(GinkgoTB(), func(tb testing.TB) {
-			bed := harness.Start(ctx, tb, topology.Of(1, 1, 1))
-			bed.WalkAround(ctx, bed.Peers()[0], bed.Seeds()[0])
+			bed := harness.Start(ctx, tb, topology.Of(1, 1, 2))
+			bed.WalkAround(ctx, bed.Peers()[0], bed.Peers()[1])
 		})
 		Expect(verdict).To(Equal(history.Inconclusive), reason)
-		Expect(reason).To(ContainSubstring("connections around their link from peer-1"))
+		Expect(reason).To(ContainSubstring("connections around their link from"))
 	}, SpecTimeout(harness.Spec))
 
 	It("that holds a 2.1 peer to what 2.2.1 promises FAILs", smoke, needs("weak-previous"), func(ctx SpecContext) {

@@ -41,9 +41,8 @@ func (c CPUStarve) Plan(t Target, _ string) (Plan, error) {
 	plan.Mechanism, plan.Needs = "the engine's CPU quota (cgroup)", []string{"cgroup-cpu"}
 	plan.Apply = func(ctx context.Context) (Undo, error) { return limit(ctx, t, c.Nodes, Limits{CPUs: c.CPUs}) }
 	// They are throttled when they have something to do: probes give them that.
-	plan.Asks = busy(Downstream, lossBulk)
+	plan.Asks = []Ask{{Bulk: probeBulk}}
 	plan.Edges = asked(t, plan.Edges, plan.Asks...)
-	plan.Asks[0].Silence = 2 * answerWithin
 	plan.Lasts = true // periods that were throttled stay counted
 	plan.Counters, plan.Spared = figures("throttled periods", names(c.Nodes), throttled), figures("CPU quota", others(t, c.Nodes), quota)
 	plan.Proven = func(before, during map[string]uint64) error {
