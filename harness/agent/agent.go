@@ -126,6 +126,30 @@ type Count struct {
 	Seen uint64
 }
 
+// Answer says what becomes of a DNS question that a Spoof is about.
+type Answer string
+
+// The answers.
+const (
+	AnswerSilence  Answer = "silence"  // none
+	AnswerServFail Answer = "servfail" // the resolver could not find out
+	AnswerNXDomain Answer = "nxdomain" // there is no such name
+	AnswerAddress  Answer = "address"  // Spoof.Address, and nothing else of any kind
+	AnswerSlow     Answer = "slow"     // the true one, Spoof.Delay later
+)
+
+// Spoof says which of a node's DNS questions are answered in its resolver's place, and
+// how. All others reach the resolver.
+type Spoof struct {
+	// Names are asked for in any case of letters, with or without the dot at the end.
+	// None stands for all.
+	Names  []string
+	Answer Answer
+	// Address, of IPv4, is for AnswerAddress; Delay for AnswerSlow.
+	Address netip.Addr
+	Delay   time.Duration
+}
+
 // Descriptors is the state of the file descriptors of a container's main
 // process.
 type Descriptors struct {
@@ -145,6 +169,8 @@ const (
 	OutcomeReset       = "reset"       // a reset on the open connection
 	OutcomeClosed      = "closed"      // an orderly close before the answer
 	OutcomeUnreachable = "unreachable" // no route, or an ICMP answer
+	OutcomeServFail    = "servfail"    // dns: the resolver could not find out
+	OutcomeNXDomain    = "nxdomain"    // dns: there is no such name
 	OutcomeError       = "error"       // anything else; see Detail
 )
 
@@ -154,13 +180,15 @@ type Probe struct {
 	Node   string
 	Target netip.AddrPort
 	// Protocol is "tcp" (connect only), "talk" (any answer to Path, which may be
-	// empty where the server speaks first), "http" (GET) or "grpc" (health check;
-	// any status that the server sends counts as an answer).
+	// empty where the server speaks first), "http" (GET), "grpc" (health check; any
+	// status that the server sends counts as an answer), "udp" (one datagram, and any
+	// in answer) or "dns" (one question by UDP for the IPv4 addresses of Path).
 	Protocol string
-	// Path for http, "/healthy" if empty; for talk what is said first.
+	// Path for http, "/healthy" if empty; for talk and udp what is said first, for dns
+	// the name.
 	Path string
-	// Pad is how many bytes of padding the request carries (header X-Pad, or
-	// gRPC metadata x-pad).
+	// Pad is how many bytes of padding the request carries (header X-Pad, gRPC
+	// metadata x-pad, or the datagram's end).
 	Pad int
 	// Bulk asks for a large answer and reads all of it. http: Path says where
 	// there is one. grpc: server reflection of descriptor.proto, about 10 KB.
@@ -182,8 +210,28 @@ type ProbeResult struct {
 	Bytes int64
 	// Digest is the SHA-256 of the body of an http answer that was read to its end.
 	Digest string
-	// Detail is the exact error, or what the answer was.
+	// Detail is the exact error, or what the answer was: for dns the addresses.
 	Detail string
+	// Wire is zero if nothing was sent by TCP.
+	Wire Wire
+}
+
+// Wire is what the kernel says of a probe's TCP connection at the probe's end, however
+// that was (TCP_INFO: tcp(7)).
+type Wire struct {
+	// SegmentsOut and SegmentsIn count TCP segments, those without data too.
+	SegmentsOut, SegmentsIn uint32
+	// Retransmitted counts segments that the node sent once more.
+	Retransmitted uint32
+	// OutOfOrder counts segments that came before one that was sent earlier.
+	OutOfOrder uint32
+	// Duplicated counts segments of the node that the other side says came twice.
+	Duplicated uint32
+	// PathMTU is how long a packet may be on the way to the other side, in bytes of IP.
+	PathMTU uint32
+	// SendMSS is how long the node makes segments, in bytes of payload. ReceiveMSS is
+	// how long it takes the other side's to be: at most 536 until there was a longer one.
+	SendMSS, ReceiveMSS uint32
 }
 
 // Facts describe what a fault could have left behind in a namespace.

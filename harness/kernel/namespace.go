@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -210,6 +212,23 @@ func (n *Namespace) inside(what string, do func() error) error {
 // DialContext connects out of the namespace. The host must be an address: names
 // would be looked up outside.
 func (n *Namespace) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return n.dial(ctx, nil, network, address)
+}
+
+// control is what a net.Dialer does to a socket before it connects.
+type control func(network, address string, socket syscall.RawConn) error
+
+// socketOption sets an option of whole numbers.
+func socketOption(level, name, value int) control {
+	return func(_, _ string, socket syscall.RawConn) error {
+		var failed error
+		err := socket.Control(func(fd uintptr) { failed = unix.SetsockoptInt(int(fd), level, name, value) })
+		return cmp.Or(err, os.NewSyscallError("setsockopt", failed))
+	}
+}
+
+// dial is DialContext, with a hand on the socket if there is any.
+func (n *Namespace) dial(ctx context.Context, prepare control, network, address string) (net.Conn, error) {
 	type dialled struct {
 		conn net.Conn
 		err  error
@@ -225,7 +244,7 @@ func (n *Namespace) DialContext(ctx context.Context, network, address string) (n
 			return
 		}
 		// A negative delay keeps the socket on this thread.
-		dialer := net.Dialer{FallbackDelay: -1}
+		dialer := net.Dialer{FallbackDelay: -1, Control: prepare}
 		conn, err := dialer.DialContext(ctx, network, address)
 		done <- dialled{conn, err}
 	}()

@@ -36,6 +36,7 @@ type ProbeResult struct {
 	Bytes                     int64
 	Digest                    string
 	Detail                    string
+	Wire                      Wire
 }
 
 // Probe runs one probe. Whatever happens on the network is a result.
@@ -48,6 +49,7 @@ func (n *Namespace) Probe(ctx context.Context, probe Probe) ProbeResult {
 	defer cancel()
 
 	trace := &trace{start: time.Now()}
+	defer trace.let()
 	detail, err := n.probe(ctx, trace, probe)
 	result := trace.result()
 	result.Outcome = classify(err)
@@ -60,7 +62,7 @@ func (n *Namespace) Probe(ctx context.Context, probe Probe) ProbeResult {
 
 func (n *Namespace) probe(ctx context.Context, trace *trace, probe Probe) (detail string, err error) {
 	dial := func(ctx context.Context) (net.Conn, error) {
-		conn, err := n.DialContext(ctx, "tcp", probe.Target.String())
+		conn, err := n.dial(ctx, trace.hold, "tcp", probe.Target.String())
 		if err != nil {
 			return nil, err
 		}
@@ -79,8 +81,12 @@ func (n *Namespace) probe(ctx context.Context, trace *trace, probe Probe) (detai
 		return probeHTTP(ctx, dial, trace, probe)
 	case "grpc":
 		return probeGRPC(ctx, dial, trace, probe)
+	case "udp":
+		return n.probeUDP(ctx, trace, probe)
+	case "dns":
+		return n.probeDNS(ctx, trace, probe)
 	default:
-		return "", fmt.Errorf("protocol %q is not one of tcp, talk, http, grpc", probe.Protocol)
+		return "", fmt.Errorf("protocol %q is not one of tcp, talk, http, grpc, udp, dns", probe.Protocol)
 	}
 }
 
@@ -111,6 +117,8 @@ type trace struct {
 	bytes              int64
 	digest             string
 	err                error
+	// socket is a second descriptor of the TCP connection, 0 for none.
+	socket int
 }
 
 // follow makes a connection report to the trace, end with the context, and be
@@ -132,7 +140,10 @@ func (t *trace) follow(ctx context.Context, conn net.Conn) net.Conn {
 func (t *trace) result() ProbeResult {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return ProbeResult{Connect: t.connect, FirstByte: t.firstByte, Total: time.Since(t.start), Bytes: t.bytes, Digest: t.digest}
+	return ProbeResult{
+		Connect: t.connect, FirstByte: t.firstByte, Total: time.Since(t.start),
+		Bytes: t.bytes, Digest: t.digest, Wire: readWire(t.socket),
+	}
 }
 
 // digested notes the digest of a long answer.

@@ -88,15 +88,15 @@ func TestPeersLoseWhatIsNotTCP(t *testing.T) {
 	must(t, book.Add("udp", []Placement{{Namespace: l.t, Rule: Rule{
 		Direction: Upstream, Peers: []netip.Addr{addressA}, UDP: []uint16{4006}, Verdict: Drop,
 	}}}))
-	if got := l.datagrams(1000, 4006); len(got) != 0 {
+	if got := l.numbered(1000, 4006); len(got) != 0 {
 		t.Errorf("%d datagrams came through a block", len(got))
 	}
-	if got := l.datagrams(1000, 4007); len(got) < 900 {
+	if got := l.numbered(1000, 4007); len(got) < 900 {
 		t.Errorf("%d of 1000 datagrams came to another port", len(got))
 	}
 	l.wantTCP(sick, OK)
 	must(t, book.Add("rest", []Placement{{Namespace: l.t, Rule: Rule{Direction: Upstream, Peers: []netip.Addr{addressA}, Verdict: Drop}}}))
-	if got := l.datagrams(1000, 4007); len(got) != 0 {
+	if got := l.numbered(1000, 4007); len(got) != 0 {
 		t.Errorf("%d datagrams came through a partition", len(got))
 	}
 	l.wantTCP(sick, OK)
@@ -104,7 +104,7 @@ func TestPeersLoseWhatIsNotTCP(t *testing.T) {
 		must(t, book.Remove("rest"))
 		must(t, book.Remove("udp"))
 	}
-	if got := l.datagrams(1000, 4006); len(got) < 900 {
+	if got := l.numbered(1000, 4006); len(got) < 900 {
 		t.Errorf("%d of 1000 datagrams came after healing", len(got))
 	}
 }

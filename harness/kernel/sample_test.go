@@ -91,7 +91,7 @@ func TestBursts(t *testing.T) {
 		Direction: Upstream, Peers: []netip.Addr{addressA}, UDP: []uint16{4006}, Verdict: Drop,
 		Sample: Sample{PerMillion: share * million, Burst: burst},
 	}}}))
-	arrived := l.datagrams(datagrams, 4006)
+	arrived := l.numbered(datagrams, 4006)
 	var gaps []int
 	last := -1
 	for _, n := range arrived {
@@ -113,9 +113,9 @@ func TestBursts(t *testing.T) {
 	}
 }
 
-// datagrams sends numbered datagrams from A to T, slowly enough to lose none, and
+// numbered sends numbered datagrams from A to T, slowly enough to lose none, and
 // returns the numbers that arrive.
-func (l *lab) datagrams(n int, port uint16) (arrived []int) {
+func (l *lab) numbered(n int, port uint16) (arrived []int) {
 	l.tb.Helper()
 	var server net.PacketConn
 	must(l.tb, l.t.inside("listen", func() (err error) {

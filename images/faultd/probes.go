@@ -61,5 +61,19 @@ func (s *service) probe(ctx context.Context, wire *agentpb.ProbeSpec, target net
 		Bytes:     result.Bytes,
 		Digest:    result.Digest,
 		Detail:    result.Detail,
+		Wire:      wireOf(result.Wire),
+	}
+}
+
+func wireOf(wire kernel.Wire) *agentpb.Wire {
+	return &agentpb.Wire{
+		SegmentsOut:   wire.SegmentsOut,
+		SegmentsIn:    wire.SegmentsIn,
+		Retransmitted: wire.Retransmitted,
+		OutOfOrder:    wire.OutOfOrder,
+		Duplicated:    wire.Duplicated,
+		PathMtu:       wire.PathMTU,
+		SendMss:       wire.SendMSS,
+		ReceiveMss:    wire.ReceiveMSS,
 	}
 }

@@ -37,6 +37,7 @@ type service struct {
 	shapes   kernel.Shapes
 	hogs     kernel.Hogs
 	fills    kernel.Fills
+	spoofs   kernel.Spoofs
 }
 
 // newServer puts the service behind its guard.
