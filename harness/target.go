@@ -182,7 +182,12 @@ func (p processes) Limit(ctx context.Context, name string, l fault.Limits) (faul
 	return fault.Limits(previous), err
 }
 
+func (p processes) Limits(ctx context.Context, name string) (fault.Limits, error) {
+	l, err := p.bed.session.Engine.Limits(ctx, p.bed.Container(name))
+	return fault.Limits(l), err
+}
+
 func (p processes) Usage(ctx context.Context, name string) (fault.Usage, error) {
 	u, err := p.bed.session.Engine.Usage(ctx, p.bed.Container(name))
-	return fault.Usage{Throttled: u.Throttled, Periods: u.Periods, Quota: u.Quota, MemoryLimit: u.MemoryLimit, MemoryUsed: u.MemoryUsed}, err
+	return fault.Usage{Throttled: u.Throttled, Periods: u.Periods, MemoryLimit: u.MemoryLimit, MemoryUsed: u.MemoryUsed}, err
 }

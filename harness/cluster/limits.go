@@ -26,28 +26,38 @@ type Limits struct {
 	MemoryBytes int64   // swap included
 }
 
-// Limit changes the limits of a running container and says what they were.
-func (e *Engine) Limit(ctx context.Context, id string, l Limits) (previous Limits, err error) {
+// Limits are the limits of a container; what has none is negative.
+func (e *Engine) Limits(ctx context.Context, id string) (Limits, error) {
 	found, err := e.client.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 	if err != nil {
 		return Limits{}, fmt.Errorf("inspect container %.12s: %w", id, err)
 	}
+	l := Limits{CPUs: -1, MemoryBytes: -1}
+	if quota := found.Container.HostConfig.CPUQuota; quota > 0 {
+		l.CPUs = float64(quota) / cpuPeriod
+	}
+	if memory := found.Container.HostConfig.Memory; memory > 0 && memory < allMemory {
+		l.MemoryBytes = memory
+	}
+	return l, nil
+}
+
+// Limit changes the limits of a running container and says what they were.
+func (e *Engine) Limit(ctx context.Context, id string, l Limits) (previous Limits, err error) {
+	were, err := e.Limits(ctx, id)
+	if err != nil {
+		return Limits{}, err
+	}
 	var change container.Resources
 	if l.CPUs != 0 {
-		previous.CPUs = -1
-		if was := found.Container.HostConfig.CPUQuota; was > 0 {
-			previous.CPUs = float64(was) / cpuPeriod
-		}
+		previous.CPUs = were.CPUs
 		change.CPUPeriod, change.CPUQuota = cpuPeriod, -1
 		if l.CPUs > 0 {
 			change.CPUQuota = int64(l.CPUs * cpuPeriod)
 		}
 	}
 	if l.MemoryBytes != 0 {
-		previous.MemoryBytes = -1
-		if was := found.Container.HostConfig.Memory; was > 0 && was < allMemory {
-			previous.MemoryBytes = was
-		}
+		previous.MemoryBytes = were.MemoryBytes
 		change.Memory, change.MemorySwap = l.MemoryBytes, l.MemoryBytes
 		if l.MemoryBytes < 0 {
 			change.Memory, change.MemorySwap = allMemory, allMemory
@@ -62,7 +72,6 @@ func (e *Engine) Limit(ctx context.Context, id string, l Limits) (previous Limit
 // Usage is what a container's control group says of itself.
 type Usage struct {
 	Periods, Throttled      uint64 // in which its processes ran; had to wait for the next
-	Quota                   uint64 // microseconds of CPU time in each period; 0 is no limit
 	MemoryLimit, MemoryUsed uint64 // bytes
 }
 
@@ -77,12 +86,7 @@ func (e *Engine) Usage(ctx context.Context, id string) (Usage, error) {
 	if err := json.NewDecoder(answer.Body).Decode(&s); err != nil {
 		return Usage{}, fmt.Errorf("usage of container %.12s: %w", id, err)
 	}
-	found, err := e.client.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
-	if err != nil {
-		return Usage{}, fmt.Errorf("inspect container %.12s: %w", id, err)
-	}
 	return Usage{
-		Quota:   uint64(max(found.Container.HostConfig.CPUQuota, 0)), //nolint:gosec // not negative
 		Periods: s.CPUStats.ThrottlingData.Periods, Throttled: s.CPUStats.ThrottlingData.ThrottledPeriods,
 		MemoryLimit: s.MemoryStats.Limit, MemoryUsed: s.MemoryStats.Usage,
 	}, nil

@@ -35,8 +35,8 @@ func (c CPUStarve) Plan(t Target, _ string) (Plan, error) {
 		return u.Throttled, err
 	}
 	quota := func(ctx context.Context, node string) (uint64, error) {
-		u, err := t.Processes().Usage(ctx, node)
-		return u.Quota, err
+		l, err := t.Processes().Limits(ctx, node)
+		return uint64(max(l.CPUs, 0) * 1000), err
 	}
 	plan.Mechanism, plan.Needs = "the engine's CPU quota (cgroup)", []string{"cgroup-cpu"}
 	plan.Apply = func(ctx context.Context) (Undo, error) { return limit(ctx, t, c.Nodes, Limits{CPUs: c.CPUs}) }
@@ -44,7 +44,7 @@ func (c CPUStarve) Plan(t Target, _ string) (Plan, error) {
 	plan.Asks = []Ask{{Bulk: probeBulk}}
 	plan.Edges = asked(t, plan.Edges, plan.Asks...)
 	plan.Lasts = true // periods that were throttled stay counted
-	plan.Counters, plan.Spared = figures("throttled periods", names(c.Nodes), throttled), figures("CPU quota", others(t, c.Nodes), quota)
+	plan.Counters, plan.Spared = figures("throttled periods", names(c.Nodes), throttled), figures("thousandths of a CPU", others(t, c.Nodes), quota)
 	plan.Proven = func(before, during map[string]uint64) error {
 		for name, n := range during {
 			if n <= before[name] {

@@ -452,6 +452,11 @@ func (w *world) Limit(_ context.Context, node string, l fault.Limits) (previous 
 	return previous, err
 }
 
+func (w *world) Limits(_ context.Context, node string) (l fault.Limits, err error) {
+	err = w.change("limits", func() { l = w.limits[node] })
+	return l, err
+}
+
 func (w *world) Usage(_ context.Context, node string) (u fault.Usage, err error) {
 	err = w.change("usage", func() {
 		u.MemoryLimit = noLimit
@@ -459,7 +464,7 @@ func (w *world) Usage(_ context.Context, node string) (u fault.Usage, err error)
 			u.MemoryLimit = uint64(l.MemoryBytes)
 		}
 		if w.limits[node].CPUs > 0 {
-			u.Throttled, u.Quota = uint64(time.Now().UnixMilli()), uint64(100_000*w.limits[node].CPUs)
+			u.Throttled = uint64(time.Now().UnixMilli())
 		}
 	})
 	return u, err

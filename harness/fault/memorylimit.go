@@ -33,11 +33,15 @@ func (m MemoryLimit) Plan(t Target, _ string) (Plan, error) {
 		u, err := t.Processes().Usage(ctx, node)
 		return u.MemoryLimit, err
 	}
+	bound := func(ctx context.Context, node string) (uint64, error) {
+		l, err := t.Processes().Limits(ctx, node)
+		return uint64(max(l.MemoryBytes, 0)), err
+	}
 	return Plan{
 		Mechanism: "the engine's memory limit (cgroup), swap included", Needs: []string{"cgroup-memory"},
 		Apply:    func(ctx context.Context) (Undo, error) { return limit(ctx, t, m.Nodes, Limits{MemoryBytes: m.Bytes}) },
 		Counters: figures("memory limit", names(m.Nodes), read),
-		Spared:   figures("memory limit", others(t, m.Nodes), read),
+		Spared:   figures("memory bound", others(t, m.Nodes), bound),
 		Proven: func(before, during map[string]uint64) error {
 			const page = 4096 // limits are rounded to pages
 			for name, n := range during {

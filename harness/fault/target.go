@@ -116,7 +116,8 @@ type Processes interface {
 	// Limit changes what the node's processes may use and says what that was. A zero
 	// field is left as it is; a negative one is no limit.
 	Limit(ctx context.Context, node string, l Limits) (previous Limits, err error)
-	// Usage says what the limits do.
+	// Limits are those in force, what has none being negative, and Usage is what they do.
+	Limits(ctx context.Context, node string) (Limits, error)
 	Usage(ctx context.Context, node string) (Usage, error)
 }
 
@@ -130,7 +131,6 @@ type Limits struct {
 type Usage struct {
 	Throttled   uint64 // periods in which the processes had to wait for the next one
 	Periods     uint64 // periods in which they ran
-	Quota       uint64 // microseconds of CPU time in each period; 0 is no limit
 	MemoryLimit uint64 // bytes
 	MemoryUsed  uint64
 }
