@@ -155,6 +155,26 @@ type ProbeResult struct {
 	Bytes int64
 	// Detail is the exact error, or what the answer was.
 	Detail string
+	// Wire is zero if nothing was sent by TCP.
+	Wire Wire
+}
+
+// Wire is what the kernel says of a probe's TCP connection at the probe's end, however
+// that was (TCP_INFO: tcp(7)).
+type Wire struct {
+	// SegmentsOut and SegmentsIn count TCP segments, those without data too.
+	SegmentsOut, SegmentsIn uint32
+	// Retransmitted counts segments that the node sent once more.
+	Retransmitted uint32
+	// OutOfOrder counts segments that came before one that was sent earlier.
+	OutOfOrder uint32
+	// Duplicated counts segments of the node that the other side says came twice.
+	Duplicated uint32
+	// PathMTU is how long a packet may be on the way to the other side, in bytes of IP.
+	PathMTU uint32
+	// SendMSS is how long the node makes segments, in bytes of payload. ReceiveMSS is
+	// how long it takes the other side's to be: at most 536 until there was a longer one.
+	SendMSS, ReceiveMSS uint32
 }
 
 // Facts describe what a fault could have left behind in a namespace.

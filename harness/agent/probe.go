@@ -36,7 +36,21 @@ func (c *Client) Probe(ctx context.Context, probes []Probe) ([]ProbeResult, erro
 			Total:     result.GetTotal().AsDuration(),
 			Bytes:     result.GetBytes(),
 			Detail:    result.GetDetail(),
+			Wire:      wireFrom(result.GetWire()),
 		})
 	}
 	return results, nil
+}
+
+func wireFrom(wire *agentpb.Wire) Wire {
+	return Wire{
+		SegmentsOut:   wire.GetSegmentsOut(),
+		SegmentsIn:    wire.GetSegmentsIn(),
+		Retransmitted: wire.GetRetransmitted(),
+		OutOfOrder:    wire.GetOutOfOrder(),
+		Duplicated:    wire.GetDuplicated(),
+		PathMTU:       wire.GetPathMtu(),
+		SendMSS:       wire.GetSendMss(),
+		ReceiveMSS:    wire.GetReceiveMss(),
+	}
 }

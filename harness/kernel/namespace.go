@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -210,6 +211,14 @@ func (n *Namespace) inside(what string, do func() error) error {
 // DialContext connects out of the namespace. The host must be an address: names
 // would be looked up outside.
 func (n *Namespace) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	return n.dial(ctx, nil, network, address)
+}
+
+// control is what a net.Dialer does to a socket before it connects.
+type control func(network, address string, socket syscall.RawConn) error
+
+// dial is DialContext, with a hand on the socket if there is any.
+func (n *Namespace) dial(ctx context.Context, prepare control, network, address string) (net.Conn, error) {
 	type dialled struct {
 		conn net.Conn
 		err  error
@@ -225,7 +234,7 @@ func (n *Namespace) DialContext(ctx context.Context, network, address string) (n
 			return
 		}
 		// A negative delay keeps the socket on this thread.
-		dialer := net.Dialer{FallbackDelay: -1}
+		dialer := net.Dialer{FallbackDelay: -1, Control: prepare}
 		conn, err := dialer.DialContext(ctx, network, address)
 		done <- dialled{conn, err}
 	}()

@@ -33,6 +33,7 @@ type ProbeResult struct {
 	Connect, FirstByte, Total time.Duration
 	Bytes                     int64
 	Detail                    string
+	Wire                      Wire
 }
 
 // Probe runs one probe. Whatever happens on the network is a result.
@@ -45,6 +46,7 @@ func (n *Namespace) Probe(ctx context.Context, probe Probe) ProbeResult {
 	defer cancel()
 
 	trace := &trace{start: time.Now()}
+	defer trace.let()
 	detail, err := n.probe(ctx, trace, probe)
 	result := trace.result()
 	result.Outcome = classify(err)
@@ -57,7 +59,7 @@ func (n *Namespace) Probe(ctx context.Context, probe Probe) ProbeResult {
 
 func (n *Namespace) probe(ctx context.Context, trace *trace, probe Probe) (detail string, err error) {
 	dial := func(ctx context.Context) (net.Conn, error) {
-		conn, err := n.DialContext(ctx, "tcp", probe.Target.String())
+		conn, err := n.dial(ctx, trace.hold, "tcp", probe.Target.String())
 		if err != nil {
 			return nil, err
 		}
@@ -107,6 +109,8 @@ type trace struct {
 	connect, firstByte time.Duration
 	bytes              int64
 	err                error
+	// socket is a second descriptor of the TCP connection, 0 for none.
+	socket int
 }
 
 // follow makes a connection report to the trace, end with the context, and be
@@ -128,7 +132,10 @@ func (t *trace) follow(ctx context.Context, conn net.Conn) net.Conn {
 func (t *trace) result() ProbeResult {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return ProbeResult{Connect: t.connect, FirstByte: t.firstByte, Total: time.Since(t.start), Bytes: t.bytes}
+	return ProbeResult{
+		Connect: t.connect, FirstByte: t.firstByte, Total: time.Since(t.start),
+		Bytes: t.bytes, Wire: readWire(t.socket),
+	}
 }
 
 // failure is the first error that the connection saw.

@@ -59,5 +59,19 @@ func (s *service) probe(ctx context.Context, wire *agentpb.ProbeSpec, target net
 		Total:     durationpb.New(result.Total),
 		Bytes:     result.Bytes,
 		Detail:    result.Detail,
+		Wire:      wireOf(result.Wire),
+	}
+}
+
+func wireOf(wire kernel.Wire) *agentpb.Wire {
+	return &agentpb.Wire{
+		SegmentsOut:   wire.SegmentsOut,
+		SegmentsIn:    wire.SegmentsIn,
+		Retransmitted: wire.Retransmitted,
+		OutOfOrder:    wire.OutOfOrder,
+		Duplicated:    wire.Duplicated,
+		PathMtu:       wire.PathMTU,
+		SendMss:       wire.SendMSS,
+		ReceiveMss:    wire.ReceiveMSS,
 	}
 }
