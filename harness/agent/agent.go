@@ -120,6 +120,8 @@ const (
 	OutcomeReset       = "reset"       // a reset on the open connection
 	OutcomeClosed      = "closed"      // an orderly close before the answer
 	OutcomeUnreachable = "unreachable" // no route, or an ICMP answer
+	OutcomeServFail    = "servfail"    // dns: the resolver could not find out
+	OutcomeNXDomain    = "nxdomain"    // dns: there is no such name
 	OutcomeError       = "error"       // anything else; see Detail
 )
 
@@ -129,13 +131,15 @@ type Probe struct {
 	Node   string
 	Target netip.AddrPort
 	// Protocol is "tcp" (connect only), "talk" (any answer to Path, which may be
-	// empty where the server speaks first), "http" (GET) or "grpc" (health check;
-	// any status that the server sends counts as an answer).
+	// empty where the server speaks first), "http" (GET), "grpc" (health check; any
+	// status that the server sends counts as an answer), "udp" (one datagram, and any
+	// in answer) or "dns" (one question by UDP for the IPv4 addresses of Path).
 	Protocol string
-	// Path for http, "/healthy" if empty; for talk what is said first.
+	// Path for http, "/healthy" if empty; for talk and udp what is said first, for dns
+	// the name.
 	Path string
-	// Pad is how many bytes of padding the request carries (header X-Pad, or
-	// gRPC metadata x-pad).
+	// Pad is how many bytes of padding the request carries (header X-Pad, gRPC
+	// metadata x-pad, or the datagram's end).
 	Pad int
 	// Bulk asks for a large answer and reads all of it. http: Path says where
 	// there is one. grpc: server reflection of descriptor.proto, about 10 KB.
@@ -153,7 +157,7 @@ type ProbeResult struct {
 	Connect, FirstByte, Total time.Duration
 	// Bytes received.
 	Bytes int64
-	// Detail is the exact error, or what the answer was.
+	// Detail is the exact error, or what the answer was: for dns the addresses.
 	Detail string
 	// Wire is zero if nothing was sent by TCP.
 	Wire Wire

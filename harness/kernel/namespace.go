@@ -3,6 +3,7 @@
 package kernel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -216,6 +217,15 @@ func (n *Namespace) DialContext(ctx context.Context, network, address string) (n
 
 // control is what a net.Dialer does to a socket before it connects.
 type control func(network, address string, socket syscall.RawConn) error
+
+// socketOption sets an option of whole numbers.
+func socketOption(level, name, value int) control {
+	return func(_, _ string, socket syscall.RawConn) error {
+		var failed error
+		err := socket.Control(func(fd uintptr) { failed = unix.SetsockoptInt(int(fd), level, name, value) })
+		return cmp.Or(err, os.NewSyscallError("setsockopt", failed))
+	}
+}
 
 // dial is DialContext, with a hand on the socket if there is any.
 func (n *Namespace) dial(ctx context.Context, prepare control, network, address string) (net.Conn, error) {

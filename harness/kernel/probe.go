@@ -78,8 +78,12 @@ func (n *Namespace) probe(ctx context.Context, trace *trace, probe Probe) (detai
 		return probeHTTP(ctx, dial, probe)
 	case "grpc":
 		return probeGRPC(ctx, dial, trace, probe)
+	case "udp":
+		return n.probeUDP(ctx, trace, probe)
+	case "dns":
+		return n.probeDNS(ctx, trace, probe)
 	default:
-		return "", fmt.Errorf("protocol %q is not one of tcp, talk, http, grpc", probe.Protocol)
+		return "", fmt.Errorf("protocol %q is not one of tcp, talk, http, grpc, udp, dns", probe.Protocol)
 	}
 }
 
