@@ -85,21 +85,8 @@ func (n *Namespace) HashFile(path string) (sha256hex string, size int64, err err
 	var file *os.File
 	// Only opening needs the process; a large file is read without holding it.
 	err = n.process("hash file", func(pid int) error {
-		root, err := unix.Open(fmt.Sprintf("/proc/%d/root", pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return fmt.Errorf("open root: %w", err)
-		}
-		defer unix.Close(root) //nolint:errcheck // only names are looked up in it
-		// O_NONBLOCK, or opening a FIFO would wait for a writer.
-		number, err := unix.Openat2(root, path, &unix.OpenHow{
-			Flags:   unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK,
-			Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
-		})
-		if err != nil {
-			return &os.PathError{Op: "open", Path: path, Err: err}
-		}
-		file = os.NewFile(uintptr(number), path)
-		return nil
+		file, err = openInside(pid, path)
+		return err
 	})
 	if file != nil {
 		defer file.Close() //nolint:errcheck // it is only read
@@ -112,6 +99,24 @@ func (n *Namespace) HashFile(path string) (sha256hex string, size int64, err err
 		return "", 0, fmt.Errorf("node %s: hash file: %w", n.name, err)
 	}
 	return sum, size, nil
+}
+
+// openInside opens a file in a process's root for reading.
+func openInside(pid int, path string) (*os.File, error) {
+	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open root: %w", err)
+	}
+	defer unix.Close(root) //nolint:errcheck // only names are looked up in it
+	// O_NONBLOCK, or opening a FIFO would wait for a writer.
+	number, err := unix.Openat2(root, path, &unix.OpenHow{
+		Flags:   unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NONBLOCK,
+		Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS,
+	})
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return os.NewFile(uintptr(number), path), nil
 }
 
 func hash(file *os.File) (sha256hex string, size int64, err error) {

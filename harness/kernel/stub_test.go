@@ -164,13 +164,13 @@ func (s *stub) hide(t *testing.T, n *Namespace) {
 		sourcePort := &expr.Payload{DestRegister: unix.NFT_REG_1, Base: expr.PayloadBaseTransportHeader, Offset: 0, Len: 2}
 		for protocol, at := range map[byte]uint16{unix.IPPROTO_UDP: s.udp.Port(), unix.IPPROTO_TCP: s.tcp.Port()} {
 			conn.AddRule(&nftables.Rule{Table: table, Chain: to, Exprs: append(
-				match(protocol, destinationPort(unix.NFT_REG_1), 53, 16),
+				match(protocol, destinationPort(unix.NFT_REG_1), questionPort, 16),
 				&expr.Immediate{Register: portRegister, Data: port(at)},
 				&expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: addressRegister, RegProtoMin: portRegister},
 			)})
 			conn.AddRule(&nftables.Rule{Table: table, Chain: from, Exprs: append(
 				match(protocol, sourcePort, at, 12),
-				&expr.Immediate{Register: portRegister, Data: port(53)},
+				&expr.Immediate{Register: portRegister, Data: port(questionPort)},
 				&expr.NAT{Type: expr.NATTypeSourceNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: addressRegister, RegProtoMin: portRegister},
 			)})
 		}
