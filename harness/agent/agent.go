@@ -101,6 +101,30 @@ type Count struct {
 	Packets, Bytes uint64
 }
 
+// Answer says what becomes of a DNS question that a Spoof is about.
+type Answer string
+
+// The answers.
+const (
+	AnswerSilence  Answer = "silence"  // none
+	AnswerServFail Answer = "servfail" // the resolver could not find out
+	AnswerNXDomain Answer = "nxdomain" // there is no such name
+	AnswerAddress  Answer = "address"  // Spoof.Address, and nothing else of any kind
+	AnswerSlow     Answer = "slow"     // the true one, Spoof.Delay later
+)
+
+// Spoof says which of a node's DNS questions are answered in its resolver's place, and
+// how. All others reach the resolver.
+type Spoof struct {
+	// Names are asked for in any case of letters, with or without the dot at the end.
+	// None stands for all.
+	Names  []string
+	Answer Answer
+	// Address, of IPv4, is for AnswerAddress; Delay for AnswerSlow.
+	Address netip.Addr
+	Delay   time.Duration
+}
+
 // Descriptors is the state of the file descriptors of a container's main
 // process.
 type Descriptors struct {

@@ -29,11 +29,22 @@ func dialNode(t *testing.T) (client *agent.Client, id string, listener net.Liste
 	engine := &fakeEngine{containers: map[string]container{
 		id: {ID: id, Name: "peer-1", Session: mine, Running: true, PID: process.Pid},
 	}}
+	within(t, process, func() (err error) {
+		listener, err = net.Listen("tcp", "127.0.0.1:0")
+		return err
+	})
+	t.Cleanup(func() { _ = listener.Close() })
+	return dial(t, serve(t, engine, newLease(time.Hour, time.Hour))), id, listener
+}
+
+// within does something in a node's network namespace, with loopback up.
+func within(t *testing.T, node *os.Process, do func() error) {
+	t.Helper()
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // and dies with its thread, which is in another namespace
-		done <- func() (err error) {
-			namespace, err := unix.Open(fmt.Sprintf("/proc/%d/ns/net", process.Pid), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		done <- func() error {
+			namespace, err := unix.Open(fmt.Sprintf("/proc/%d/ns/net", node.Pid), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 			if err != nil {
 				return err
 			}
@@ -44,13 +55,10 @@ func dialNode(t *testing.T) (client *agent.Client, id string, listener net.Liste
 			if err := loopbackUp(); err != nil {
 				return err
 			}
-			listener, err = net.Listen("tcp", "127.0.0.1:0")
-			return err
+			return do()
 		}()
 	}()
 	must(t, <-done)
-	t.Cleanup(func() { _ = listener.Close() })
-	return dial(t, serve(t, engine, newLease(time.Hour, time.Hour))), id, listener
 }
 
 // loopbackUp sets lo of this thread's namespace up: netdevice(7).

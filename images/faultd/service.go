@@ -34,6 +34,7 @@ type service struct {
 	lease    *lease
 	rulebook kernel.Rulebook
 	offloads kernel.Offloads
+	spoofs   kernel.Spoofs
 }
 
 // newServer puts the service behind its guard.
