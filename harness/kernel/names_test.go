@@ -395,6 +395,19 @@ func TestSpoofLeavesNothingRunning(t *testing.T) {
 	must(t, spoofs.Remove("gone"))
 }
 
+func TestSpoofIsSeenByADNSProbe(t *testing.T) {
+	t.Parallel()
+	sick, _ := newResolved(t, "sick")
+	var spoofs Spoofs
+	must(t, spoofs.Add("names", []*Namespace{sick}, Spoof{Names: []string{"origin"}, Answer: AnswerServFail}))
+	for name, want := range map[string]Outcome{"origin": ServFail, "manager": OK} {
+		got := sick.Probe(t.Context(), Probe{Target: embedded, Protocol: "dns", Path: name, Timeout: soon})
+		if got.Outcome != want {
+			t.Errorf("asked for %s: %+v, want %s", name, got, want)
+		}
+	}
+}
+
 func TestInvalidSpoofsAreRefused(t *testing.T) {
 	for name, spoof := range map[string]Spoof{
 		"no answer":        {},

@@ -68,16 +68,3 @@ func TestDNSProbe(t *testing.T) {
 		}
 	}
 }
-
-func TestDNSProbeSeesASpoof(t *testing.T) {
-	t.Parallel()
-	sick, _ := newResolved(t, "sick")
-	var spoofs Spoofs
-	must(t, spoofs.Add("names", []*Namespace{sick}, Spoof{Names: []string{"origin"}, Answer: AnswerServFail}))
-	for name, want := range map[string]Outcome{"origin": ServFail, "manager": OK} {
-		got := sick.Probe(t.Context(), Probe{Target: embedded, Protocol: "dns", Path: name, Timeout: soon})
-		if got.Outcome != want {
-			t.Errorf("asked for %s: %+v, want %s", name, got, want)
-		}
-	}
-}

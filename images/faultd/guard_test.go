@@ -62,10 +62,11 @@ func TestForeignContainersAreRefused(t *testing.T) {
 		rules := []agent.Rule{{Node: id, Direction: agent.Upstream, Ports: []uint16{1}, Verdict: agent.Drop}}
 		_, mtuErr := client.SetMTU(t.Context(), id, 1200)
 		for name, err := range map[string]error{
-			"steer":     client.Steer(t.Context(), id, agent.Steering{}),
-			"add rules": client.AddRules(t.Context(), "owner", rules),
-			"offload":   client.Offload(t.Context(), "owner", []string{id}),
-			"set mtu":   mtuErr,
+			"steer":       client.Steer(t.Context(), id, agent.Steering{}),
+			"add rules":   client.AddRules(t.Context(), "owner", rules),
+			"offload":     client.Offload(t.Context(), "owner", []string{id}),
+			"spoof names": client.SpoofNames(t.Context(), "owner", []string{id}, agent.Spoof{Answer: agent.AnswerSilence}),
+			"set mtu":     mtuErr,
 		} {
 			if !errors.Is(err, agent.ErrNodeGone) || !strings.HasPrefix(err.Error(), "kernel: node ") || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s on %q: %v, want a refusal that says %q", name, id, err, want)
