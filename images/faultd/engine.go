@@ -33,6 +33,9 @@ type container struct {
 	HostNetwork bool
 }
 
+// network is what faultd wants to know of one.
+type network struct{ ID, Bed string }
+
 // engine is the little that faultd asks of the container engine. Removing what
 // is not there is no error.
 type engine interface {
@@ -40,7 +43,7 @@ type engine interface {
 	// Containers lists a session's containers: their ID and Bed.
 	Containers(ctx context.Context, session string) ([]container, error)
 	RemoveContainer(ctx context.Context, id string) error
-	Networks(ctx context.Context, session string) (ids []string, err error)
+	Networks(ctx context.Context, session string) ([]network, error)
 	RemoveNetwork(ctx context.Context, id string) error
 	// Disconnect takes a container off a network by force.
 	Disconnect(ctx context.Context, network, container string) error
@@ -103,16 +106,16 @@ func (d *docker) RemoveContainer(ctx context.Context, id string) error {
 	return nil
 }
 
-func (d *docker) Networks(ctx context.Context, session string) ([]string, error) {
+func (d *docker) Networks(ctx context.Context, session string) ([]network, error) {
 	result, err := d.client.NetworkList(ctx, client.NetworkListOptions{Filters: ofSession(session)})
 	if err != nil {
 		return nil, fmt.Errorf("list networks: %w", err)
 	}
-	ids := make([]string, 0, len(result.Items))
+	found := make([]network, 0, len(result.Items))
 	for _, item := range result.Items {
-		ids = append(ids, item.ID)
+		found = append(found, network{ID: item.ID, Bed: item.Labels[bedLabel]})
 	}
-	return ids, nil
+	return found, nil
 }
 
 func (d *docker) RemoveNetwork(ctx context.Context, id string) error {
