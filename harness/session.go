@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/cluster"
@@ -32,15 +34,16 @@ type Session struct {
 	// agent.Client.Capabilities. Only the process that opened the session knows it.
 	Can map[string]string
 
-	gate     []byte        // the program, for images that have none
-	faultd   *cluster.Node // of the process that opened the session
-	stop     context.CancelFunc
+	gate     []byte          // the program, for images that have none
+	faultd   *cluster.Node   // of the process that opened the session
+	alive    context.Context // ends when faultd is gone before its time
+	lose     context.CancelCauseFunc
+	stop     context.CancelFunc // of the lease
 	leaseEnd chan struct{}
 
 	mu       sync.Mutex
 	beds     int
-	lost     error // why the lease ended before its time
-	occupied bool  // by a bed
+	occupied bool // by a bed
 	finished *history.History
 }
 
@@ -82,6 +85,12 @@ func Open(ctx context.Context, o Options, progress func(string)) (*Session, Hand
 		}
 		handoff.Stores = dragonfly.Stores{Database: dragonfly.Store(database), Cache: dragonfly.Store(cache)}
 	}
+	dismiss, err := startUndertaker(handoff.ID)
+	if err != nil {
+		return nil, handoff, err
+	}
+	defer dismiss()
+	writeMark(o.RunDir, Mark{At: time.Now(), Session: handoff.ID, Doing: Opening})
 	ctx, cancel := context.WithTimeout(ctx, SessionStart)
 	defer cancel()
 	faultd, err := engine.Run(ctx, cluster.Spec{
@@ -98,24 +107,31 @@ func Open(ctx context.Context, o Options, progress func(string)) (*Session, Hand
 	}
 	var s *Session
 	if err == nil {
-		s, err = Attach(ctx, o, handoff)
+		s, err = attach(ctx, o, handoff)
 	}
 	if err != nil {
 		return nil, handoff, errors.Join(fmt.Errorf("start session: %w", err), removeFaultd(ctx, engine, faultd))
 	}
 	s.faultd = faultd
+	s.hold(ctx, s.Agent.KeepLease)
+	if err := s.try(ctx); err != nil {
+		return nil, handoff, errors.Join(fmt.Errorf("start session: %w", err), s.Close(context.WithoutCancel(ctx)))
+	}
+	s.note(Mark{Doing: Opening, Done: true})
+	return s, handoff, nil
+}
+
+// hold keeps a lease until the session is closed here. That it ended before is how
+// this process learns that faultd is gone.
+func (s *Session) hold(ctx context.Context, keep func(context.Context) error) {
 	lease, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s.stop, s.leaseEnd = stop, make(chan struct{})
 	go func() {
 		defer close(s.leaseEnd)
-		if err := s.Agent.KeepLease(lease); err != nil {
+		if err := keep(lease); err != nil {
 			s.lose(fmt.Errorf("faultd is gone: %w", err))
 		}
 	}()
-	if err := s.try(ctx); err != nil {
-		return nil, handoff, errors.Join(fmt.Errorf("start session: %w", err), s.Close(context.WithoutCancel(ctx)))
-	}
-	return s, handoff, nil
 }
 
 // try refuses a kernel on which no bed can be laid, before one is.
@@ -143,8 +159,18 @@ func (s *Session) try(ctx context.Context) error {
 	return errors.Join(fatal...)
 }
 
-// Attach joins a session that another process has opened.
+// Attach joins a session that another process has opened. Beds of this process that
+// it cannot put away, being killed, are removed by faultd.
 func Attach(ctx context.Context, o Options, h Handoff) (*Session, error) {
+	s, err := attach(ctx, o, h)
+	if err != nil {
+		return nil, err
+	}
+	s.hold(ctx, func(ctx context.Context) error { return s.Agent.KeepBeds(ctx, s.bedPrefix()) })
+	return s, nil
+}
+
+func attach(ctx context.Context, o Options, h Handoff) (*Session, error) {
 	engine, err := cluster.Connect(ctx)
 	if err != nil {
 		return nil, err
@@ -162,7 +188,9 @@ func Attach(ctx context.Context, o Options, h Handoff) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Session{Options: o, ID: h.ID, Engine: engine, System: under, Agent: client, gate: gate}, nil
+	s := &Session{Options: o, ID: h.ID, Engine: engine, System: under, Agent: client, gate: gate}
+	s.alive, s.lose = context.WithCancelCause(context.WithoutCancel(ctx))
+	return s, nil
 }
 
 func systemOf(o Options, h Handoff) (system.System, error) {
@@ -179,8 +207,12 @@ func systemOf(o Options, h Handoff) (system.System, error) {
 // has made sure that nothing of the session is left; what was left is an error.
 func (s *Session) Close(ctx context.Context) error {
 	if s.faultd == nil {
+		s.stop()
+		<-s.leaseEnd
 		return errors.Join(s.Agent.Close(), s.Engine.Close())
 	}
+	s.note(Mark{Doing: Closing})
+	defer s.note(Mark{Doing: Closing, Done: true})
 	var errs []error
 	left, err := s.leftovers(ctx)
 	errs = append(errs, err)
@@ -197,14 +229,8 @@ func (s *Session) Close(ctx context.Context) error {
 
 // leftovers are the objects of this session other than faultd.
 func (s *Session) leftovers(ctx context.Context) ([]cluster.Leftover, error) {
-	all, err := s.Engine.Leftovers(ctx)
-	var ours []cluster.Leftover
-	for _, l := range all {
-		if l.Session == s.ID && l.ID != s.faultd.ID {
-			ours = append(ours, l)
-		}
-	}
-	return ours, err
+	all, err := leftoversOf(ctx, s.Engine, s.ID)
+	return slices.DeleteFunc(all, func(l cluster.Leftover) bool { return l.ID == s.faultd.ID }), err
 }
 
 func removeFaultd(ctx context.Context, engine *cluster.Engine, faultd *cluster.Node) error {
@@ -216,16 +242,13 @@ func removeFaultd(ctx context.Context, engine *cluster.Engine, faultd *cluster.N
 	return engine.RemoveNode(ctx, cluster.Network{}, faultd.ID)
 }
 
-func (s *Session) lose(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lost = err
-}
-
+// lostBecause says why faultd is gone, nil as long as it is there. Without it nothing
+// can be broken, healed or told.
 func (s *Session) lostBecause() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.lost
+	if s.alive.Err() == nil {
+		return nil
+	}
+	return context.Cause(s.alive)
 }
 
 // occupy notes that a bed is laid, unless there is one already: a scenario has one
@@ -257,7 +280,12 @@ func (s *Session) nextBed() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.beds++
-	return s.ID + "-" + strconv.FormatInt(int64(os.Getpid()), 36) + "-" + strconv.Itoa(s.beds)
+	return s.bedPrefix() + strconv.Itoa(s.beds)
+}
+
+// bedPrefix begins the names of this process's beds.
+func (s *Session) bedPrefix() string {
+	return s.ID + "-" + strconv.FormatInt(int64(os.Getpid()), 36) + "-"
 }
 
 // Write is the handoff as text.

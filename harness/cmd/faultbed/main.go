@@ -13,10 +13,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/faultbed/faultbed/harness"
 	"github.com/faultbed/faultbed/harness/report"
 )
 
 func main() {
+	harness.Undertake()
 	os.Exit(execute(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
