@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/faultbed/faultbed/harness/history"
 	"github.com/faultbed/faultbed/harness/judge"
+	"github.com/faultbed/faultbed/harness/topology"
 )
 
 // Canary runs a scenario that must not pass, and returns the verdict it would have
@@ -27,6 +29,16 @@ func Canary(tb testing.TB, run func(tb testing.TB)) (history.Verdict, string) {
 		current.finish(&h)
 	}
 	return verdict, reason
+}
+
+// Crash ends a node behind the back of all that watches over faults, as if it had died
+// by itself: a canary in which that happens must say so.
+func (b *Bed) Crash(ctx context.Context, n topology.Node) {
+	b.tb.Helper()
+	b.step("crash " + n.Name)
+	if err := b.session.Engine.Kill(ctx, b.network, b.Container(n.Name)); err != nil {
+		b.infra(fmt.Errorf("crash %s: %w", n.Name, err))
+	}
 }
 
 // Alone runs a function that lays beds where there is no test, with a testing.TB that
