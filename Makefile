@@ -34,7 +34,7 @@ listed = $$(go list ./... | grep -v -e '^github.com/faultbed/faultbed$$' -e /ima
 race = $$(command -v cc >/dev/null && [ "$$(go env CGO_ENABLED)" = 1 ] && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help scenarios test unit kernel smoke list doctor images lint bench bed compare clean generate debug soak verify go faultbed
+.PHONY: help scenarios test unit kernel smoke list doctor images lint bench bed compare clean deadmen generate debug soak verify go faultbed
 
 help: ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ compare: faultbed ## what differs between RUNS='out/<run> out/<run>'; fails if t
 
 clean: faultbed ## remove what killed runs left on the engine; DRY_RUN=1 lists, OLDER_THAN=1h spares
 	@exec $(FAULTBED) clean $(if $(DRY_RUN),--dry-run) $(call flag,OLDER_THAN,older-than)
+
+deadmen: faultbed ## kill N=40 runs at random moments (SEED=n) and look for what they leave; wants an idle engine, root for rules
+	@exec $(FAULTBED) deadmen --kills '$(or $(N),40)' $(images) $(call flag,SEED,seed) $(call flag,OUT,out)
 
 debug: faultbed ## scenarios one at a time, with the evidence of all
 	@exec $(FAULTBED) run $(filters) $(if $(PROCS),,--procs 1) $(if $(EVIDENCE),,--evidence all) $(chosen)

@@ -284,8 +284,11 @@ func (s *Session) nextBed() string {
 }
 
 // bedPrefix begins the names of this process's beds.
-func (s *Session) bedPrefix() string {
-	return s.ID + "-" + strconv.FormatInt(int64(os.Getpid()), 36) + "-"
+func (s *Session) bedPrefix() string { return BedsOf(s.ID, os.Getpid()) }
+
+// BedsOf is what the names of the beds begin with that a process of a session lays.
+func BedsOf(session string, pid int) string {
+	return session + "-" + strconv.FormatInt(int64(pid), 36) + "-"
 }
 
 // Write is the handoff as text.

@@ -13,8 +13,8 @@ import (
 	"github.com/faultbed/faultbed/harness/cluster"
 )
 
-// undertakerVariable makes a program an undertaker: it names the session.
-const undertakerVariable = "FAULTBED_UNDERTAKER"
+// UndertakerVariable makes a program an undertaker: it names the session.
+const UndertakerVariable = "FAULTBED_UNDERTAKER"
 
 // How long an undertaker looks for what an engine still makes of a dead process's wishes.
 const (
@@ -30,7 +30,7 @@ const (
 // behind for good. So that process starts itself once more, in a session of the kernel's of
 // its own, where no signal to a group reaches it, to wait for the one or the other.
 func Undertake() {
-	session := os.Getenv(undertakerVariable)
+	session := os.Getenv(UndertakerVariable)
 	if session == "" {
 		return
 	}
@@ -81,7 +81,7 @@ func leftoversOf(ctx context.Context, engine *cluster.Engine, session string) ([
 // startUndertaker starts one for a session that is about to be opened, and returns how
 // it is dismissed.
 func startUndertaker(session string) (dismiss func(), err error) {
-	if os.Getenv(undertakerVariable) != "" {
+	if os.Getenv(UndertakerVariable) != "" {
 		return nil, errors.New("start undertaker: this program opens sessions and does not call harness.Undertake")
 	}
 	self, err := os.Executable()
@@ -89,7 +89,7 @@ func startUndertaker(session string) (dismiss func(), err error) {
 		return nil, fmt.Errorf("start undertaker: %w", err)
 	}
 	cmd := exec.Command(self) //nolint:noctx // it is to outlive this process
-	cmd.Env = append(os.Environ(), undertakerVariable+"="+session)
+	cmd.Env = append(os.Environ(), UndertakerVariable+"="+session)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	in, err := cmd.StdinPipe() // ends with this process
 	if err != nil {

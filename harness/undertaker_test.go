@@ -28,7 +28,7 @@ func TestUndertakerGoesWhenDismissed(t *testing.T) {
 
 // A program that does not call Undertake would start itself again and again.
 func TestUndertakersStartNone(t *testing.T) {
-	t.Setenv(undertakerVariable, "fb-no-session")
+	t.Setenv(UndertakerVariable, "fb-no-session")
 	if _, err := startUndertaker("fb-no-session"); err == nil || !strings.Contains(err.Error(), "harness.Undertake") {
 		t.Errorf("%v, want a refusal that says what to call", err)
 	}

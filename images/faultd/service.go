@@ -69,7 +69,7 @@ func (s *service) Renew(stream grpc.ClientStreamingServer[agentpb.Beat, agentpb.
 			return err
 		}
 		beds = beat.GetBeds()
-		if beds == "" && !s.lease.Renew() {
+		if s.lease.Over() || beds == "" && !s.lease.Renew() {
 			return status.Error(codes.Unavailable, "faultd: the lease has run out, the session is being removed")
 		}
 		if beds != "" && !s.tenants.Renew(beds) {
