@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -35,7 +36,7 @@ type Session struct {
 	Can map[string]string
 
 	gate     []byte          // the program, for images that have none
-	faultd   *cluster.Node   // of the process that opened the session
+	faultd   *faultd         // of the process that opened the session
 	alive    context.Context // ends when faultd is gone before its time
 	lose     context.CancelCauseFunc
 	stop     context.CancelFunc // of the lease
@@ -47,21 +48,12 @@ type Session struct {
 	finished *history.History
 }
 
-// Handoff is what another process needs to attach to a session.
+// Handoff is what another process needs to attach to a session. Ginkgo hands it over a
+// port that any local user can ask: without the token, if that is in the environment.
 type Handoff struct {
 	ID, Address, Token string
 	Images             map[string]string
 	Stores             dragonfly.Stores // none for other systems
-}
-
-// faultdPort is where faultd serves inside its container.
-const faultdPort = "50051/tcp"
-
-// faultdCaps are faultd's capabilities, each with its reason.
-var faultdCaps = []string{
-	"NET_ADMIN",  // rules, offloads, MTU in a node's network namespace
-	"SYS_ADMIN",  // setns(2) into it
-	"SYS_PTRACE", // open /proc/<pid>/ns and /proc/<pid>/root of a process that is not its child
 }
 
 // Open starts a session: it builds what images are missing and starts faultd, which
@@ -77,7 +69,7 @@ func Open(ctx context.Context, o Options, progress func(string)) (*Session, Hand
 			return nil, Handoff{}, err
 		}
 	}
-	handoff := Handoff{ID: "fb-" + randomHex(4), Token: randomHex(16), Images: o.Images}
+	handoff := Handoff{ID: "fb-" + randomHex(4), Token: cmp.Or(o.Token, NewToken()), Images: o.Images}
 	if o.System == "dragonfly" {
 		database, cache, err := engine.Stores(ctx, progress)
 		if err != nil {
@@ -93,31 +85,26 @@ func Open(ctx context.Context, o Options, progress func(string)) (*Session, Hand
 	writeMark(o.RunDir, Mark{At: time.Now(), Session: handoff.ID, Doing: Opening})
 	ctx, cancel := context.WithTimeout(ctx, SessionStart)
 	defer cancel()
-	faultd, err := engine.Run(ctx, cluster.Spec{
-		Name: handoff.ID + "-faultd", Host: "faultd", Image: o.Images["faultd"],
-		Env: map[string]string{
-			"FAULTBED_SESSION": handoff.ID, "FAULTBED_TOKEN": handoff.Token, "FAULTBED_LEASE": Lease.String(),
-		},
-		Labels:  map[string]string{cluster.LabelSession: handoff.ID, cluster.LabelRole: cluster.RoleFaultd},
-		Publish: []string{faultdPort},
-		HostPID: true, Caps: faultdCaps, Socket: "/var/run/docker.sock",
-	})
+	helper, err := startFaultd(ctx, engine, handoff, faultdCaps)
 	if err == nil {
-		handoff.Address, err = faultd.Endpoint(ctx, faultdPort)
+		handoff.Address, err = helper.Endpoint(ctx, faultdPort)
 	}
 	var s *Session
 	if err == nil {
 		s, err = attach(ctx, o, handoff)
 	}
 	if err != nil {
-		return nil, handoff, errors.Join(fmt.Errorf("start session: %w", err), removeFaultd(ctx, engine, faultd))
+		return nil, handoff, errors.Join(fmt.Errorf("start session: %w", err), helper.remove(ctx, engine))
 	}
-	s.faultd = faultd
+	s.faultd = &helper
 	s.hold(ctx, s.Agent.KeepLease)
 	if err := s.try(ctx); err != nil {
 		return nil, handoff, errors.Join(fmt.Errorf("start session: %w", err), s.Close(context.WithoutCancel(ctx)))
 	}
 	s.note(Mark{Doing: Opening, Done: true})
+	if o.Token != "" {
+		handoff.Token = ""
+	}
 	return s, handoff, nil
 }
 
@@ -184,7 +171,7 @@ func attach(ctx context.Context, o Options, h Handoff) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := agent.Dial(ctx, h.Address, h.Token)
+	client, err := agent.Dial(ctx, h.Address, cmp.Or(h.Token, o.Token))
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +209,7 @@ func (s *Session) Close(ctx context.Context) error {
 	errs = append(errs, s.Engine.Remove(ctx, left))
 	s.stop()
 	<-s.leaseEnd
-	errs = append(errs, removeFaultd(ctx, s.Engine, s.faultd), s.lostBecause())
+	errs = append(errs, s.faultd.remove(ctx, s.Engine), s.lostBecause())
 	// Faultd is gone on purpose: its connection has nothing more to say.
 	return errors.Join(append(errs, s.Agent.Close(), s.Engine.Close())...)
 }
@@ -230,16 +217,7 @@ func (s *Session) Close(ctx context.Context) error {
 // leftovers are the objects of this session other than faultd.
 func (s *Session) leftovers(ctx context.Context) ([]cluster.Leftover, error) {
 	all, err := leftoversOf(ctx, s.Engine, s.ID)
-	return slices.DeleteFunc(all, func(l cluster.Leftover) bool { return l.ID == s.faultd.ID }), err
-}
-
-func removeFaultd(ctx context.Context, engine *cluster.Engine, faultd *cluster.Node) error {
-	if faultd == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), BedStop)
-	defer cancel()
-	return engine.RemoveNode(ctx, cluster.Network{}, faultd.ID)
+	return slices.DeleteFunc(all, func(l cluster.Leftover) bool { return s.faultd.owns(l.ID) }), err
 }
 
 // lostBecause says why faultd is gone, nil as long as it is there. Without it nothing
@@ -308,6 +286,9 @@ func ReadHandoff(text []byte) (Handoff, error) {
 	}
 	return h, nil
 }
+
+// NewToken makes a session's secret.
+func NewToken() string { return randomHex(16) }
 
 func randomHex(bytes int) string {
 	b := make([]byte, bytes)

@@ -28,8 +28,8 @@ const (
 // gains nothing: it takes its network lock for each.
 const removeAtOnce = 8
 
-// startWithin is how long a session may take from creating its faultd to having it
-// run. One that took longer was killed in between.
+// startWithin is how long a session may take from creating its faultd, or the network for
+// it, to having it run. One that took longer was killed in between.
 const startWithin = time.Minute
 
 // How often and how long a network is tried that still has containers on it.
@@ -44,10 +44,10 @@ type Leftover struct {
 	ID      string
 	Name    string
 	Session string
-	Role    string // empty for networks
+	Role    string
 	Bed     string // empty for what belongs to no bed
 	Created time.Time
-	Running bool // or about to; always false for networks
+	Running bool // or about to; of networks, faultd's own for a while
 }
 
 // Leftovers lists the containers and networks of all sessions, live ones too.
@@ -96,9 +96,11 @@ func (e *Engine) list(ctx context.Context, filters client.Filters) ([]Leftover, 
 		})
 	}
 	for _, n := range networks.Items {
+		role := n.Labels[LabelRole]
 		all = append(all, Leftover{
 			Kind: KindNetwork, ID: n.ID, Name: n.Name, Created: n.Created,
-			Session: n.Labels[LabelSession], Bed: n.Labels[LabelBed],
+			Session: n.Labels[LabelSession], Role: role, Bed: n.Labels[LabelBed],
+			Running: role == RoleFaultd && time.Since(n.Created) < startWithin, // its container is to come
 		})
 	}
 	return all, nil

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/containerd/errdefs"
+	engineapi "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 )
 
@@ -29,8 +30,9 @@ type container struct {
 	Bed               string // empty for none
 	Running           bool
 	PID               int
-	// HostNetwork says that it has no network namespace of its own.
-	HostNetwork bool
+	// Shared says that it has no network namespace of its own: its is the host's, or
+	// another container's.
+	Shared bool
 }
 
 // network is what faultd wants to know of one.
@@ -69,17 +71,22 @@ func (d *docker) Inspect(ctx context.Context, id string) (container, error) {
 	if err != nil {
 		return container{}, fmt.Errorf("inspect %s: %w", id, err)
 	}
-	found := container{ID: result.Container.ID, Name: strings.TrimPrefix(result.Container.Name, "/")}
-	if result.Container.Config != nil {
-		found.Session = result.Container.Config.Labels[sessionLabel]
+	return describe(result.Container), nil
+}
+
+// describe picks what is wanted to know.
+func describe(c engineapi.InspectResponse) container {
+	found := container{ID: c.ID, Name: strings.TrimPrefix(c.Name, "/")}
+	if c.Config != nil {
+		found.Session = c.Config.Labels[sessionLabel]
 	}
-	if result.Container.State != nil {
-		found.Running, found.PID = result.Container.State.Running, result.Container.State.Pid
+	if c.State != nil {
+		found.Running, found.PID = c.State.Running, c.State.Pid
 	}
-	if result.Container.HostConfig != nil {
-		found.HostNetwork = result.Container.HostConfig.NetworkMode.IsHost()
+	if c.HostConfig != nil {
+		found.Shared = c.HostConfig.NetworkMode.IsHost() || c.HostConfig.NetworkMode.IsContainer()
 	}
-	return found, nil
+	return found
 }
 
 func ofSession(session string) client.Filters {
