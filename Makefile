@@ -34,7 +34,7 @@ listed = $$(go list ./... | grep -v -e '^github.com/faultbed/faultbed$$' -e /ima
 race = $$(command -v cc >/dev/null && [ "$$(go env CGO_ENABLED)" = 1 ] && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help scenarios test unit kernel smoke list doctor images lint bench bed compare clean generate debug soak verify go faultbed
+.PHONY: help scenarios test unit kernel engine smoke list doctor images lint bench bed compare clean deadmen generate debug soak verify go faultbed
 
 help: ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,9 +43,10 @@ help: ## these targets
 scenarios: faultbed ## everything from nothing: preflight, images, the whole suite, report
 	@exec $(FAULTBED) run $(chosen) $(filters) $(call flag,REPEAT,repeat)
 
-test: go ## unit tests (no Docker), kernel tests (root), and the smoke scenarios
+test: go ## unit tests (no Docker), kernel tests (root), tests of faultd, and the smoke scenarios
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory kernel
+	@$(MAKE) --no-print-directory engine
 	@$(MAKE) --no-print-directory smoke
 
 unit: go ## unit tests only; neither Docker nor root
@@ -55,6 +56,9 @@ unit: go ## unit tests only; neither Docker nor root
 kernel: go ## tests of faults in throw-away network namespaces; root, or user namespaces
 	@$(call phase,kernel tests,go test -c -o $(BIN)/kernel.test ./harness/kernel && .ci/as-root $(BIN)/kernel.test ./harness/kernel)
 	@$(call phase,tests of faultd in namespaces,go test -c -o $(BIN)/faultd.test ./images/faultd && .ci/as-root $(BIN)/faultd.test ./images/faultd)
+
+engine: go ## tests of what faultd may do, to whom, and who may ask it; wants Docker
+	@$(call phase,tests of faultd in its container,go test -count=1 -run Faultd ./harness)
 
 smoke: faultbed ## the smoke scenarios only
 	@$(call phase,smoke scenarios,$(FAULTBED) run $(chosen) --labels smoke)
@@ -79,6 +83,9 @@ compare: faultbed ## what differs between RUNS='out/<run> out/<run>'; fails if t
 
 clean: faultbed ## remove what killed runs left on the engine; DRY_RUN=1 lists, OLDER_THAN=1h spares
 	@exec $(FAULTBED) clean $(if $(DRY_RUN),--dry-run) $(call flag,OLDER_THAN,older-than)
+
+deadmen: faultbed ## kill N=40 runs at random moments (SEED=n) and look for what they leave; wants an idle engine, root for rules
+	@exec $(FAULTBED) deadmen --kills '$(or $(N),40)' $(images) $(call flag,SEED,seed) $(call flag,OUT,out)
 
 debug: faultbed ## scenarios one at a time, with the evidence of all
 	@exec $(FAULTBED) run $(filters) $(if $(PROCS),,--procs 1) $(if $(EVIDENCE),,--evidence all) $(chosen)

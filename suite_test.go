@@ -25,6 +25,11 @@ var (
 	session *harness.Session
 )
 
+func TestMain(m *testing.M) {
+	harness.Undertake()
+	m.Run()
+}
+
 func TestScenarios(t *testing.T) {
 	RegisterFailHandler(Fail)
 	SetDefaultEventuallyPollingInterval(harness.Poll)

@@ -63,6 +63,8 @@ type Bed struct {
 	walked     map[string]int       // connections around links from nodes that were replaced
 	facts      map[string]agent.Facts
 	since      time.Time // of the latest injection, by the wall clock
+	unwatch    func() bool
+	killed     map[string]bool // nodes that a fault has killed and not started again
 }
 
 // node is one place of the topology and the container that fills it.
@@ -75,6 +77,9 @@ type node struct {
 	past      []byte          // the log of what it was before it was replaced
 	files     map[string][]byte
 }
+
+// proxyName is the proxy's name, its image's and its role.
+const proxyName = "toxiproxy"
 
 // Hosts on a bed's network: the engine's gateway has the first address.
 const (
@@ -112,10 +117,17 @@ func Lay(ctx context.Context, tb testing.TB, t topology.Topology) *Bed {
 		tb: tb, session: s, topo: t, name: s.nextBed(), start: time.Now(),
 		nodes: map[string]*node{}, ports: map[fault.Edge]uint16{}, content: ledger.Content{},
 		probed: map[fault.Edge]int64{}, opened: map[string]bool{}, walked: map[string]int{},
+		unwatch: func() bool { return true }, killed: map[string]bool{},
 	}
 	b.since, b.history.Started = b.start, b.start
 	b.book = fault.NewBook(b.name)
+	b.note(Laying, false, "")
 	tb.Cleanup(b.stop)
+	if s.lostBecause() != nil {
+		b.infra(errors.New("lay bed: without faultd there is none"))
+	}
+	// What nobody can disturb any more need not go on either.
+	b.unwatch = context.AfterFunc(s.alive, b.endDownloads) //nolint:contextcheck // it is the session that ends them, not the scenario
 	if !s.occupy() {
 		b.infra(errors.New("lay bed: the scenario has one already, and one history"))
 	}
@@ -125,9 +137,11 @@ func Lay(ctx context.Context, tb testing.TB, t topology.Topology) *Bed {
 	b.topo = s.System.Furnish(t)
 	ctx, cancel := context.WithTimeout(ctx, BedStart)
 	defer cancel()
+	ctx, release := s.unlessLost(ctx)
+	defer release()
 	err := b.lay(ctx)
 	if err == nil {
-		b.facts, err = b.readFacts(ctx)
+		b.facts, err = b.readFacts(ctx, nil)
 	}
 	if err != nil {
 		b.infra(fmt.Errorf("lay bed: %w", err))
@@ -205,8 +219,8 @@ var sysctls = map[string]string{"net.ipv4.icmp_ratelimit": "0"}
 func (b *Bed) startProxy(ctx context.Context) error {
 	const control = "8474/tcp"
 	proxy, err := b.session.Engine.Run(ctx, cluster.Spec{
-		Name: b.name + "-toxiproxy", Host: "toxiproxy", Image: b.session.Images["toxiproxy"],
-		Labels: b.labels("toxiproxy", "toxiproxy"), Publish: []string{control}, Sysctls: sysctls,
+		Name: b.name + "-" + proxyName, Host: proxyName, Image: b.session.Images[proxyName],
+		Labels: b.labels(proxyName, proxyName), Publish: []string{control}, Sysctls: sysctls,
 		Network: b.network, Address: b.network.Address(proxyHost),
 	})
 	b.proxy = proxy
@@ -365,12 +379,10 @@ func (b *Bed) now() int64 { return time.Since(b.start).Milliseconds() }
 // infra ends the spec because machine or harness failed.
 func (b *Bed) infra(err error) {
 	b.tb.Helper()
+	b.trouble(err)
 	if lost := b.session.lostBecause(); lost != nil {
-		err = errors.Join(lost, err)
+		err = lost
 	}
-	b.mu.Lock()
-	b.history.Trouble = append(b.history.Trouble, err.Error())
-	b.mu.Unlock()
 	b.tb.Fatalf("%s: %v", history.Infra, err)
 }
 
@@ -391,6 +403,13 @@ func (b *Bed) History() history.History {
 
 // verdict is what the judge says of the history so far.
 func (b *Bed) verdict() (history.Verdict, string) { return judge.Verdict(b.History()) }
+
+// unlessLost returns a context that ends when faultd is gone, too.
+func (s *Session) unlessLost(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(s.alive, func() { cancel(s.lostBecause()) })
+	return ctx, func() { stop(); cancel(nil) }
+}
 
 // await polls until look returns nil. Its error says what was awaited, for how long,
 // and what was seen last.

@@ -33,6 +33,16 @@ func Canary(tb testing.TB, run func(tb testing.TB)) (history.Verdict, string) {
 	return verdict, reason
 }
 
+// Crash ends a node behind the back of all that watches over faults, as if it had died
+// by itself: a canary in which that happens must say so.
+func (b *Bed) Crash(ctx context.Context, n topology.Node) {
+	b.tb.Helper()
+	b.step("crash " + n.Name)
+	if err := b.session.Engine.Kill(ctx, b.network, b.Container(n.Name)); err != nil {
+		b.infra(fmt.Errorf("crash %s: %w", n.Name, err))
+	}
+}
+
 // Alone runs a function that lays beds where there is no test, with a testing.TB that
 // ends with it, and returns the verdict over its last bed. Evidence is kept under name.
 func Alone(name string, run func(tb testing.TB)) (history.Verdict, string) {

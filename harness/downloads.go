@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 
@@ -59,6 +60,12 @@ func (b *Bed) fetch(ctx context.Context, client topology.Node, begin func(g grou
 	b.mark = before
 	d := begin(ground{b, client, before}, len(b.downloads)+1)
 	b.downloads = append(b.downloads, d)
+	what := d.Record().File + " on " + client.Name
+	b.note(Downloading, false, what)
+	go func() {
+		d.Await()
+		b.note(Downloading, true, what)
+	}()
 	return d
 }
 
@@ -87,12 +94,23 @@ type ground struct {
 	before ledger.Book
 }
 
+// Exec makes a client that has died one that failed: that is no trouble of ours.
 func (g ground) Exec(ctx context.Context, cmd []string) (stdout, stderr []byte, code int, err error) {
-	return g.bed.session.Engine.Exec(ctx, g.bed.Container(g.client.Name), cmd)
+	stdout, stderr, code, err = g.bed.session.Engine.Exec(ctx, g.bed.Container(g.client.Name), cmd)
+	if err != nil && ctx.Err() == nil {
+		if status, endErr := g.bed.session.Engine.Ended(ctx, g.bed.Container(g.client.Name)); endErr == nil {
+			return stdout, fmt.Appendf(stderr, "%s has ended: %v", g.client.Name, err), status, nil
+		}
+	}
+	return stdout, stderr, code, err
 }
 
 func (g ground) Hash(ctx context.Context, path string) (string, int64, error) {
-	return g.bed.session.Agent.HashFile(ctx, g.bed.Container(g.client.Name), path)
+	sum, size, err := g.bed.session.Agent.HashFile(ctx, g.bed.Container(g.client.Name), path)
+	if errors.Is(err, agent.ErrNodeGone) {
+		return sum, size, fmt.Errorf("%w: %w", fs.ErrNotExist, err)
+	}
+	return sum, size, err
 }
 
 func (g ground) From(ctx context.Context) (history.From, error) {

@@ -23,7 +23,10 @@ type Injection struct {
 // injected here ends it as not applicable.
 func (b *Bed) Inject(ctx context.Context, f fault.Fault) *Injection {
 	b.tb.Helper()
-	b.step("inject " + f.Kind() + " on " + f.Target())
+	what := f.Kind() + " on " + f.Target()
+	b.step("inject " + what)
+	b.note(Injecting, false, what)
+	defer b.note(Injecting, true, what)
 	b.mu.Lock()
 	b.since = time.Now()
 	b.mu.Unlock()
@@ -39,6 +42,9 @@ func (b *Bed) Inject(ctx context.Context, f fault.Fault) *Injection {
 		b.mu.Unlock()
 		b.tb.Skipf("%v", err)
 	}
+	if err != nil && b.session.lostBecause() != nil {
+		b.infra(err)
+	}
 	if err != nil {
 		b.tb.Fatalf("%s: %v", history.Inconclusive, err)
 	}
@@ -48,12 +54,19 @@ func (b *Bed) Inject(ctx context.Context, f fault.Fault) *Injection {
 	return i
 }
 
-// Heal undoes the fault and returns when it was seen to be gone.
+// Heal undoes the fault and returns when it was seen to be gone. A node that died by
+// itself meanwhile is no failure of healing: the verdict names it.
 func (i *Injection) Heal(ctx context.Context) {
 	i.bed.tb.Helper()
 	r := i.injection.Record()
 	i.bed.step("heal " + r.Kind + " on " + r.Target)
-	err := i.injection.Heal(ctx)
+	err := i.heal(ctx)
+	if err != nil && i.bed.session.lostBecause() != nil {
+		i.bed.infra(err)
+	}
+	if err != nil && len(i.bed.died(ctx)) > 0 {
+		return // what lay on the dead is gone with them, and nobody there is well again
+	}
 	if errors.Is(err, fault.ErrUnwell) {
 		i.bed.tb.Fatalf("%v", err) // the system's doing, see fault.ErrUnwell
 	}
@@ -77,6 +90,16 @@ func (b *Bed) Try(ctx context.Context, f fault.Fault) (history.Verdict, string) 
 	verdict, reason := judge.Verdict(h)
 	b.step(fmt.Sprintf("tried %s: %s %s", f.Kind(), verdict, reason))
 	return verdict, reason
+}
+
+// heal undoes the fault, if that was not done before.
+func (i *Injection) heal(ctx context.Context) error {
+	if r := i.injection.Record(); r.HealedMS == nil {
+		what := r.Kind + " on " + r.Target
+		i.bed.note(Healing, false, what)
+		defer i.bed.note(Healing, true, what)
+	}
+	return i.injection.Heal(ctx)
 }
 
 // Receipt is the proof so far.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/onsi/gomega"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/faultbed/faultbed/fixtures"
@@ -20,7 +21,15 @@ import (
 )
 
 // Observations return errors, for Eventually: a node that cannot answer right now is
-// no reason to end a scenario.
+// no reason to end a scenario. That faultd is gone is one.
+
+// final makes the loss of faultd an error that no Eventually waits any longer on.
+func (b *Bed) final(err error) error {
+	if lost := b.session.lostBecause(); lost != nil {
+		return gomega.StopTrying(lost.Error())
+	}
+	return err
+}
 
 // Members are the names of the peers that the first supernode counts, sorted.
 func (b *Bed) Members(ctx context.Context) ([]string, error) {
@@ -48,7 +57,7 @@ func (b *Bed) members(ctx context.Context, supernode topology.Node) ([]system.Me
 	ctx, cancel := context.WithTimeout(ctx, Observation)
 	defer cancel()
 	members, err := b.session.System.Members(ctx, b.inside(), supernode)
-	if err != nil {
+	if err := b.final(err); err != nil {
 		return nil, err
 	}
 	b.notePeerCount(supernode.Name, len(members))
@@ -98,7 +107,7 @@ func (b *Bed) Known(peer topology.Node) func(context.Context) ([]string, error) 
 	return func(ctx context.Context) ([]string, error) {
 		status, err := b.session.System.Status(ctx, b.inside(), peer)
 		slices.Sort(status.Peers)
-		return status.Peers, err
+		return status.Peers, b.final(err)
 	}
 }
 
@@ -108,7 +117,7 @@ func (b *Bed) Known(peer topology.Node) func(context.Context) ([]string, error) 
 func (b *Bed) Diagnoses(n topology.Node) func(context.Context) ([]system.Diagnosis, error) {
 	return func(ctx context.Context) ([]system.Diagnosis, error) {
 		log, err := patient{b}.Log(ctx, n.Name)
-		if err != nil {
+		if err := b.final(err); err != nil {
 			return nil, err
 		}
 		b.mu.Lock()
@@ -144,7 +153,7 @@ func (b *Bed) Ledger(ctx context.Context) (ledger.Book, error) {
 	book, err := b.ledger(ctx)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return book.Since(b.zero), err
+	return book.Since(b.zero), b.final(err)
 }
 
 // ledger is what passed over all links since the bed was laid.
@@ -218,14 +227,20 @@ func (b *Bed) Owner(ctx context.Context, file fixtures.File) topology.Node {
 	return owners[0]
 }
 
-// readFacts looks at the namespaces of all nodes that run.
-func (b *Bed) readFacts(ctx context.Context) (map[string]agent.Facts, error) {
+// readFacts looks at the namespaces of the proxy and of all nodes but those that died.
+func (b *Bed) readFacts(ctx context.Context, died map[string]int) (map[string]agent.Facts, error) {
 	var mu sync.Mutex
 	facts := map[string]agent.Facts{}
-	all, ctx := errgroup.WithContext(ctx)
+	places := map[string]string{proxyName: b.proxy.ID}
 	for name, n := range b.nodes {
+		if _, gone := died[name]; !gone {
+			places[name] = n.container.ID
+		}
+	}
+	all, ctx := errgroup.WithContext(ctx)
+	for name, container := range places {
 		all.Go(func() error {
-			f, err := b.session.Agent.Facts(ctx, n.container.ID)
+			f, err := b.session.Agent.Facts(ctx, container)
 			if err != nil {
 				return fmt.Errorf("facts of %s: %w", name, err)
 			}

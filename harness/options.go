@@ -27,6 +27,7 @@ type Options struct {
 	Repeat      int               // 1 for the first time round
 	Parent      int               // process that this one must not outlive; 0 for none
 	Root        string            // of the project; locations are told from there
+	Token       string            // the session's secret; a new one if empty
 	// Known are the system's known issues; the environment does not carry them.
 	Known []history.KnownIssue
 }
@@ -41,7 +42,7 @@ var releases = map[string]string{
 func DefaultRelease(system string) string { return releases[system] }
 
 // OptionsFromEnv reads FAULTBED_RUN_DIR, _SYSTEM, _RELEASE, _GIVEN (with commas),
-// _PROFILE, _IMAGES (JSON), _EVIDENCE, _REPEAT, _PARENT and _ROOT.
+// _PROFILE, _IMAGES (JSON), _EVIDENCE, _REPEAT, _PARENT, _ROOT and _TOKEN.
 func OptionsFromEnv() (Options, error) {
 	o := Options{
 		RunDir:      os.Getenv("FAULTBED_RUN_DIR"),
@@ -50,6 +51,7 @@ func OptionsFromEnv() (Options, error) {
 		AllEvidence: os.Getenv("FAULTBED_EVIDENCE") == "all",
 		Repeat:      1,
 		Root:        os.Getenv("FAULTBED_ROOT"),
+		Token:       os.Getenv("FAULTBED_TOKEN"),
 	}
 	o.Release = or(os.Getenv("FAULTBED_RELEASE"), DefaultRelease(o.System))
 	if text := os.Getenv("FAULTBED_GIVEN"); text != "" {

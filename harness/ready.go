@@ -44,6 +44,8 @@ func (b *Bed) AwaitReady(ctx context.Context, spared ...topology.Node) {
 	b.tb.Helper()
 	ctx, cancel := context.WithTimeout(ctx, b.Bounds().Ready)
 	defer cancel()
+	ctx, release := b.session.unlessLost(ctx)
+	defer release()
 	away := topology.Names(spared)
 	want := slices.DeleteFunc(topology.Names(b.topo.Of(topology.Seed, topology.Peer)), func(name string) bool { return slices.Contains(away, name) })
 	err := await(ctx, fmt.Sprintf("every supernode to count %d peers", len(want)), Poll, func(ctx context.Context) error {
@@ -62,11 +64,12 @@ func (b *Bed) AwaitReady(ctx context.Context, spared ...topology.Node) {
 		err = b.warm(ctx, away)
 	}
 	switch {
-	case errors.Is(err, agent.ErrGone):
+	case errors.Is(err, agent.ErrGone), b.session.lostBecause() != nil:
 		b.infra(err)
 	case err != nil: // gates are open: what does not answer now is the system
 		b.tb.Fatalf("the swarm did not come together: %v", err)
 	}
+	b.note(Laying, true, "")
 }
 
 // counted says whether all these names are among the members; where a supernode tells

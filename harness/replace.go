@@ -41,6 +41,7 @@ func (b *Bed) replace(ctx context.Context, n topology.Node) error {
 		return err
 	}
 	b.walked[n.Name] += int(walked) //nolint:gosec // a count of connections
+	processes{b}.note(n.Name, false)
 	if err := engine.Stop(ctx, b.network, old.container.ID, StopGrace); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -8,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/cluster"
@@ -32,34 +35,26 @@ type Session struct {
 	// agent.Client.Capabilities.
 	Can map[string]string
 
-	gate     []byte        // the program, for images that have none
-	faultd   *cluster.Node // of the process that opened the session
-	stop     context.CancelFunc
+	gate     []byte          // the program, for images that have none
+	faultd   *faultd         // of the process that opened the session
+	alive    context.Context // ends when faultd is gone before its time
+	lose     context.CancelCauseFunc
+	stop     context.CancelFunc // of the lease
 	leaseEnd chan struct{}
 
 	mu       sync.Mutex
 	beds     int
-	lost     error // why the lease ended before its time
-	occupied bool  // by a bed
+	occupied bool // by a bed
 	finished *history.History
 }
 
-// Handoff is what another process needs to attach to a session.
+// Handoff is what another process needs to attach to a session. Ginkgo hands it over a
+// port that any local user can ask: without the token, if that is in the environment.
 type Handoff struct {
 	ID, Address, Token string
 	Images             map[string]string
 	Stores             dragonfly.Stores // none for other systems
 	Can                map[string]string
-}
-
-// faultdPort is where faultd serves inside its container.
-const faultdPort = "50051/tcp"
-
-// faultdCaps are faultd's capabilities, each with its reason.
-var faultdCaps = []string{
-	"NET_ADMIN",  // rules, offloads, MTU in a node's network namespace
-	"SYS_ADMIN",  // setns(2) into it
-	"SYS_PTRACE", // open /proc/<pid>/ns and /proc/<pid>/root of a process that is not its child
 }
 
 // Open starts a session: it builds what images are missing and starts faultd, which
@@ -75,7 +70,7 @@ func Open(ctx context.Context, o Options, progress func(string)) (*Session, Hand
 			return nil, Handoff{}, err
 		}
 	}
-	handoff := Handoff{ID: "fb-" + randomHex(4), Token: randomHex(16), Images: o.Images}
+	handoff := Handoff{ID: "fb-" + randomHex(4), Token: cmp.Or(o.Token, NewToken()), Images: o.Images}
 	if o.System == "dragonfly" {
 		database, cache, err := engine.Stores(ctx, progress)
 		if err != nil {
@@ -83,41 +78,49 @@ func Open(ctx context.Context, o Options, progress func(string)) (*Session, Hand
 		}
 		handoff.Stores = dragonfly.Stores{Database: dragonfly.Store(database), Cache: dragonfly.Store(cache)}
 	}
+	dismiss, err := startUndertaker(handoff.ID)
+	if err != nil {
+		return nil, handoff, err
+	}
+	defer dismiss()
+	writeMark(o.RunDir, Mark{At: time.Now(), Session: handoff.ID, Doing: Opening})
 	ctx, cancel := context.WithTimeout(ctx, SessionStart)
 	defer cancel()
-	faultd, err := engine.Run(ctx, cluster.Spec{
-		Name: handoff.ID + "-faultd", Host: "faultd", Image: o.Images["faultd"],
-		Env: map[string]string{
-			"FAULTBED_SESSION": handoff.ID, "FAULTBED_TOKEN": handoff.Token, "FAULTBED_LEASE": Lease.String(),
-		},
-		Labels:  map[string]string{cluster.LabelSession: handoff.ID, cluster.LabelRole: cluster.RoleFaultd},
-		Publish: []string{faultdPort},
-		HostPID: true, Caps: faultdCaps, Socket: "/var/run/docker.sock",
-	})
+	helper, err := startFaultd(ctx, engine, handoff, faultdCaps)
 	if err == nil {
-		handoff.Address, err = faultd.Endpoint(ctx, faultdPort)
+		handoff.Address, err = helper.Endpoint(ctx, faultdPort)
 	}
 	var s *Session
 	if err == nil {
-		s, err = Attach(ctx, o, handoff)
+		s, err = attach(ctx, o, handoff)
 	}
 	if err != nil {
-		return nil, handoff, errors.Join(fmt.Errorf("start session: %w", err), removeFaultd(ctx, engine, faultd))
+		return nil, handoff, errors.Join(fmt.Errorf("start session: %w", err), helper.remove(ctx, engine))
 	}
-	s.faultd = faultd
-	lease, stop := context.WithCancel(context.WithoutCancel(ctx))
-	s.stop, s.leaseEnd = stop, make(chan struct{})
-	go func() {
-		defer close(s.leaseEnd)
-		if err := s.Agent.KeepLease(lease); err != nil {
-			s.lose(fmt.Errorf("faultd is gone: %w", err))
-		}
-	}()
+	s.faultd = &helper
+	s.hold(ctx, s.Agent.KeepLease)
 	if err := s.try(ctx); err != nil {
 		return nil, handoff, errors.Join(fmt.Errorf("start session: %w", err), s.Close(context.WithoutCancel(ctx)))
 	}
 	handoff.Can = s.Can
+	s.note(Mark{Doing: Opening, Done: true})
+	if o.Token != "" {
+		handoff.Token = ""
+	}
 	return s, handoff, nil
+}
+
+// hold keeps a lease until the session is closed here. That it ended before is how
+// this process learns that faultd is gone.
+func (s *Session) hold(ctx context.Context, keep func(context.Context) error) {
+	lease, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stop, s.leaseEnd = stop, make(chan struct{})
+	go func() {
+		defer close(s.leaseEnd)
+		if err := keep(lease); err != nil {
+			s.lose(fmt.Errorf("faultd is gone: %w", err))
+		}
+	}()
 }
 
 // try refuses a kernel on which no bed can be laid, before one is.
@@ -163,8 +166,18 @@ func (s *Session) tryEngine(ctx context.Context) error {
 	return nil
 }
 
-// Attach joins a session that another process has opened.
+// Attach joins a session that another process has opened. Beds of this process that
+// it cannot put away, being killed, are removed by faultd.
 func Attach(ctx context.Context, o Options, h Handoff) (*Session, error) {
+	s, err := attach(ctx, o, h)
+	if err != nil {
+		return nil, err
+	}
+	s.hold(ctx, func(ctx context.Context) error { return s.Agent.KeepBeds(ctx, s.bedPrefix()) })
+	return s, nil
+}
+
+func attach(ctx context.Context, o Options, h Handoff) (*Session, error) {
 	engine, err := cluster.Connect(ctx)
 	if err != nil {
 		return nil, err
@@ -178,11 +191,13 @@ func Attach(ctx context.Context, o Options, h Handoff) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := agent.Dial(ctx, h.Address, h.Token)
+	client, err := agent.Dial(ctx, h.Address, cmp.Or(h.Token, o.Token))
 	if err != nil {
 		return nil, err
 	}
-	return &Session{Options: o, ID: h.ID, Engine: engine, System: under, Agent: client, Can: h.Can, gate: gate}, nil
+	s := &Session{Options: o, ID: h.ID, Engine: engine, System: under, Agent: client, Can: h.Can, gate: gate}
+	s.alive, s.lose = context.WithCancelCause(context.WithoutCancel(ctx))
+	return s, nil
 }
 
 func systemOf(o Options, h Handoff) (system.System, error) {
@@ -199,8 +214,12 @@ func systemOf(o Options, h Handoff) (system.System, error) {
 // has made sure that nothing of the session is left; what was left is an error.
 func (s *Session) Close(ctx context.Context) error {
 	if s.faultd == nil {
+		s.stop()
+		<-s.leaseEnd
 		return errors.Join(s.Agent.Close(), s.Engine.Close())
 	}
+	s.note(Mark{Doing: Closing})
+	defer s.note(Mark{Doing: Closing, Done: true})
 	var errs []error
 	left, err := s.leftovers(ctx)
 	errs = append(errs, err)
@@ -210,42 +229,24 @@ func (s *Session) Close(ctx context.Context) error {
 	errs = append(errs, s.Engine.Remove(ctx, left))
 	s.stop()
 	<-s.leaseEnd
-	errs = append(errs, removeFaultd(ctx, s.Engine, s.faultd), s.lostBecause())
+	errs = append(errs, s.faultd.remove(ctx, s.Engine), s.lostBecause())
 	// Faultd is gone on purpose: its connection has nothing more to say.
 	return errors.Join(append(errs, s.Agent.Close(), s.Engine.Close())...)
 }
 
 // leftovers are the objects of this session other than faultd.
 func (s *Session) leftovers(ctx context.Context) ([]cluster.Leftover, error) {
-	all, err := s.Engine.Leftovers(ctx)
-	var ours []cluster.Leftover
-	for _, l := range all {
-		if l.Session == s.ID && l.ID != s.faultd.ID {
-			ours = append(ours, l)
-		}
-	}
-	return ours, err
+	all, err := leftoversOf(ctx, s.Engine, s.ID)
+	return slices.DeleteFunc(all, func(l cluster.Leftover) bool { return s.faultd.owns(l.ID) }), err
 }
 
-func removeFaultd(ctx context.Context, engine *cluster.Engine, faultd *cluster.Node) error {
-	if faultd == nil {
+// lostBecause says why faultd is gone, nil as long as it is there. Without it nothing
+// can be broken, healed or told.
+func (s *Session) lostBecause() error {
+	if s.alive.Err() == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), BedStop)
-	defer cancel()
-	return engine.RemoveNode(ctx, cluster.Network{}, faultd.ID)
-}
-
-func (s *Session) lose(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lost = err
-}
-
-func (s *Session) lostBecause() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.lost
+	return context.Cause(s.alive)
 }
 
 // occupy notes that a bed is laid, unless there is one already: a scenario has one
@@ -277,7 +278,15 @@ func (s *Session) nextBed() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.beds++
-	return s.ID + "-" + strconv.FormatInt(int64(os.Getpid()), 36) + "-" + strconv.Itoa(s.beds)
+	return s.bedPrefix() + strconv.Itoa(s.beds)
+}
+
+// bedPrefix begins the names of this process's beds.
+func (s *Session) bedPrefix() string { return BedsOf(s.ID, os.Getpid()) }
+
+// BedsOf is what the names of the beds begin with that a process of a session lays.
+func BedsOf(session string, pid int) string {
+	return session + "-" + strconv.FormatInt(int64(pid), 36) + "-"
 }
 
 // Write is the handoff as text.
@@ -297,6 +306,9 @@ func ReadHandoff(text []byte) (Handoff, error) {
 	}
 	return h, nil
 }
+
+// NewToken makes a session's secret.
+func NewToken() string { return randomHex(16) }
 
 func randomHex(bytes int) string {
 	b := make([]byte, bytes)

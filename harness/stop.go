@@ -1,14 +1,12 @@
 package harness
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/evidence"
@@ -22,22 +20,22 @@ import (
 func (b *Bed) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), BedStop)
 	defer cancel()
+	b.note(Stopping, false, "")
+	defer b.note(Stopping, true, "")
+	b.unwatch()
 	b.endDownloads()
-	b.mu.Lock()
-	injections := slices.Clone(b.injections)
-	b.mu.Unlock()
-	for _, i := range slices.Backward(injections) {
-		_ = i.injection.Heal(ctx) // an error is in the injection's record, where the judge finds it
+	if b.session.lostBecause() == nil { // else what is in force dies with the containers
+		b.heal(ctx)
+		b.trouble(b.closeBooks(ctx))
+		b.audit(ctx)
 	}
-	b.trouble(b.closeBooks(ctx))
-	b.audit(ctx)
 	b.mu.Lock()
 	if b.tb.Failed() && b.history.Failure == "" {
 		b.history.Failure = "the spec failed" // its report has the words
 	}
 	b.mu.Unlock()
-	if lost := b.session.lostBecause(); lost != nil {
-		b.trouble(lost)
+	if b.session.lostBecause() != nil {
+		b.trouble(errors.New("not all was healed, counted or audited"))
 	}
 	if verdict, _ := b.verdict(); verdict != history.Pass || b.session.AllEvidence {
 		dir := filepath.Join(b.session.RunDir, b.session.EvidenceDir(b.tb.Name()))
@@ -55,13 +53,28 @@ func (b *Bed) stop() {
 	b.session.finish(&h)
 }
 
-// trouble notes what went wrong in the harness; nil is nothing.
+// heal undoes what is still in force, last first.
+func (b *Bed) heal(ctx context.Context) {
+	b.mu.Lock()
+	injections := slices.Clone(b.injections)
+	b.mu.Unlock()
+	for _, i := range slices.Backward(injections) {
+		_ = i.heal(ctx) // an error is in the injection's record, where the judge finds it
+	}
+}
+
+// trouble notes what went wrong in the harness; nil is nothing. That faultd is gone
+// comes first, as it is the reason for what else does not work.
 func (b *Bed) trouble(err error) {
 	if err == nil {
 		return
 	}
+	lost := b.session.lostBecause()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if lost != nil && !slices.Contains(b.history.Trouble, lost.Error()) {
+		b.history.Trouble = slices.Insert(b.history.Trouble, 0, lost.Error())
+	}
 	b.history.Trouble = append(b.history.Trouble, err.Error())
 }
 
@@ -113,32 +126,34 @@ func (b *Bed) Bypass(ctx context.Context) (map[string]int, error) {
 	return bypass, nil
 }
 
-// audit compares the namespaces of all nodes with what they were when the bed was laid:
-// after healing no rule, MTU or offload may differ. Limits go with the process; a fault
-// that changed one has seen it restored, or is not healed.
+// audit compares the namespaces of all nodes, and of the proxy, with what they were when
+// the bed was laid: after healing no rule, MTU or offload may differ. Limits go with the
+// process; a fault that changed one has seen it restored, or is not healed. What lay on a
+// node that died by itself is gone with it.
 func (b *Bed) audit(ctx context.Context) {
 	if b.facts == nil {
 		return
 	}
-	if crashed := b.crashed(ctx); crashed != "" {
-		b.mu.Lock()
-		b.history.Failure = cmp.Or(b.history.Failure, crashed)
-		b.mu.Unlock()
-		return // what it left is gone with it
+	died := b.died(ctx)
+	b.mu.Lock()
+	for _, name := range slices.Sorted(maps.Keys(died)) {
+		b.history.Died = append(b.history.Died, fmt.Sprintf("%s ended by itself with exit status %d", name, died[name]))
 	}
-	now, err := b.readFacts(ctx)
+	b.mu.Unlock()
+	now, err := b.readFacts(ctx, died)
 	if err != nil {
 		b.trouble(fmt.Errorf("audit: %w", err))
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(b.facts)) {
+	for _, name := range slices.Sorted(maps.Keys(now)) {
 		was, is := b.facts[name], now[name]
 		for what, pair := range map[string][2]any{
 			"tables":   {was.Tables, is.Tables},
 			"MTU":      {was.MTU, is.MTU},
 			"offloads": {was.Offloads, is.Offloads},
+			"queue":    {was.Queue, is.Queue},
 		} {
 			if before, after := fmt.Sprint(pair[0]), fmt.Sprint(pair[1]); before != after {
 				b.history.Residue = append(b.history.Residue, fmt.Sprintf("%s of %s: %s, was %s", what, name, after, before))
@@ -147,20 +162,25 @@ func (b *Bed) audit(ctx context.Context) {
 	}
 }
 
-// crashed names the nodes that run no more although every fault is healed: they ended
-// by themselves.
-func (b *Bed) crashed(ctx context.Context) string {
-	var ended []string
+// died are the nodes that run no more although no fault has killed them, each with its
+// exit status.
+func (b *Bed) died(ctx context.Context) map[string]int {
+	died := map[string]int{}
 	for name, n := range b.nodes {
+		b.mu.Lock()
+		killed := b.killed[name]
+		b.mu.Unlock()
+		if n.container == nil || killed {
+			continue
+		}
 		if runs, err := b.session.Engine.Runs(ctx, n.container.ID); err != nil || runs {
 			continue
 		}
 		if status, err := b.session.Engine.Ended(ctx, n.container.ID); err == nil {
-			ended = append(ended, fmt.Sprintf("%s ended by itself with exit status %d", name, status))
+			died[name] = status
 		}
 	}
-	slices.Sort(ended)
-	return strings.Join(ended, ", ")
+	return died
 }
 
 // remove takes away all containers, then the network.

@@ -148,7 +148,15 @@ func (p processes) Unpause(ctx context.Context, name string) error {
 }
 
 func (p processes) Kill(ctx context.Context, name string) error {
+	p.note(name, true)
 	return p.bed.session.Engine.Kill(ctx, p.bed.network, p.bed.Container(name))
+}
+
+// note tells a node that a fault has killed from one that died by itself.
+func (p processes) note(name string, killed bool) {
+	p.bed.mu.Lock()
+	defer p.bed.mu.Unlock()
+	p.bed.killed[name] = killed
 }
 
 func (p processes) Runs(ctx context.Context, name string) (bool, error) {
@@ -160,6 +168,7 @@ func (p processes) Start(ctx context.Context, name string) error {
 	if err := p.bed.session.Engine.Start(ctx, p.bed.network, p.bed.Container(name)); err != nil {
 		return err
 	}
+	p.note(name, false)
 	if err := p.bed.steer(ctx, name); err != nil {
 		return err
 	}

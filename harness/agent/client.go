@@ -16,6 +16,8 @@ import (
 const (
 	// renewEvery is the beat of the lease, a fifth of faultd's usual 5 s.
 	renewEvery = time.Second
+	// goodbyeWithin bounds the end of a lease that is not needed any more.
+	goodbyeWithin = time.Second
 	// largestMessage bounds an answer: Fetch's body of 8 MiB and its envelope.
 	largestMessage = 9 << 20
 	// quietFor and quietGrace let a client notice a machine that vanished
@@ -61,11 +63,21 @@ func (c *Client) Close() error { return c.conn.Close() }
 // KeepLease renews the session's lease every second until ctx is done, and
 // then returns nil; or until faultd is gone, and then returns why.
 func (c *Client) KeepLease(ctx context.Context) error {
+	return c.renew(ctx, &agentpb.Beat{})
+}
+
+// KeepBeds does the same for the beds whose names begin with prefix: when their
+// process dies they are removed, and the session goes on. When ctx is done the
+// lease ends, and nothing is removed.
+func (c *Client) KeepBeds(ctx context.Context, prefix string) error {
+	return c.renew(ctx, &agentpb.Beat{Beds: prefix})
+}
+
+func (c *Client) renew(ctx context.Context, sign *agentpb.Beat) error {
 	// Without ctx's deadline: faultd would be told of it, and could end the
 	// stream a moment before ctx itself is done.
 	alive, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	defer context.AfterFunc(ctx, end)()
 	stream, err := c.agent.Renew(alive)
 	if err != nil {
 		return c.leaseEnded(ctx, err)
@@ -77,15 +89,30 @@ func (c *Client) KeepLease(ctx context.Context) error {
 	defer beat.Stop()
 	for {
 		// A failed Send says only io.EOF; the reason comes through ended.
-		if err := stream.Send(&agentpb.Beat{}); err != nil {
+		if err := stream.Send(sign); err != nil {
 			return c.leaseEnded(ctx, <-ended)
 		}
 		select {
+		case <-ctx.Done():
+			return goodbye(stream, ended)
 		case err := <-ended:
 			return c.leaseEnded(ctx, err)
 		case <-beat.C:
 		}
 	}
+}
+
+// goodbye closes the stream in order. A faultd that does not answer to it is not
+// waited for: the lease runs out by itself.
+func goodbye(stream agentpb.Agent_RenewClient, ended <-chan error) error {
+	if err := stream.CloseSend(); err != nil {
+		return nil //nolint:nilerr // it is over in any case
+	}
+	select {
+	case <-ended: //nolint:errcheck // in order or not
+	case <-time.After(goodbyeWithin):
+	}
+	return nil
 }
 
 func (c *Client) leaseEnded(ctx context.Context, err error) error {

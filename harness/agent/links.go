@@ -89,7 +89,7 @@ func (c *Client) RemoveRules(ctx context.Context, owner string) error {
 }
 
 // ForgetPaths makes nodes forget what their kernels have learned of the paths to others,
-// above all how long packets may be. A node that is gone has forgotten.
+// above all how long packets may be.
 func (c *Client) ForgetPaths(ctx context.Context, nodes []string) error {
 	_, err := c.agent.ForgetPaths(ctx, &agentpb.ForgetPathsRequest{Nodes: nodes})
 	return translate(err)

@@ -21,14 +21,15 @@ const (
 	KindContainer = "container"
 	KindNetwork   = "network"
 	KindImage     = "image"
+	KindVolume    = "volume"
 )
 
 // removeAtOnce is how many removals the engine is asked for side by side. More
 // gains nothing: it takes its network lock for each.
 const removeAtOnce = 8
 
-// startWithin is how long a session may take from creating its faultd to having it
-// run. One that took longer was killed in between.
+// startWithin is how long a session may take from creating its faultd, or the network for
+// it, to having it run. One that took longer was killed in between.
 const startWithin = time.Minute
 
 // How often and how long a network is tried that still has containers on it.
@@ -43,21 +44,41 @@ type Leftover struct {
 	ID      string
 	Name    string
 	Session string
-	Role    string // empty for networks
+	Role    string
 	Bed     string // empty for what belongs to no bed
 	Created time.Time
-	Running bool // or about to; always false for networks
+	Running bool // or about to; of networks, faultd's own for a while
 }
 
 // Leftovers lists the containers and networks of all sessions, live ones too.
 // Containers come first: networks cannot go before them.
 func (e *Engine) Leftovers(ctx context.Context) ([]Leftover, error) {
-	ours := client.Filters{}.Add("label", LabelSession)
-	containers, err := e.client.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: ours})
+	return e.list(ctx, client.Filters{}.Add("label", LabelSession))
+}
+
+// Objects lists all containers, networks and volumes of the engine, whoever made them.
+// Volumes carry no label of ours: they go with their containers.
+func (e *Engine) Objects(ctx context.Context) ([]Leftover, error) {
+	all, err := e.list(ctx, client.Filters{})
+	if err != nil {
+		return nil, err
+	}
+	volumes, err := e.client.VolumeList(ctx, client.VolumeListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("list volumes: %w", err)
+	}
+	for _, v := range volumes.Items {
+		all = append(all, Leftover{Kind: KindVolume, ID: v.Name, Name: v.Name, Session: v.Labels[LabelSession]})
+	}
+	return all, nil
+}
+
+func (e *Engine) list(ctx context.Context, filters client.Filters) ([]Leftover, error) {
+	containers, err := e.client.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: filters})
 	if err != nil {
 		return nil, fmt.Errorf("list containers: %w", err)
 	}
-	networks, err := e.client.NetworkList(ctx, client.NetworkListOptions{Filters: ours})
+	networks, err := e.client.NetworkList(ctx, client.NetworkListOptions{Filters: filters})
 	if err != nil {
 		return nil, fmt.Errorf("list networks: %w", err)
 	}
@@ -75,7 +96,12 @@ func (e *Engine) Leftovers(ctx context.Context) ([]Leftover, error) {
 		})
 	}
 	for _, n := range networks.Items {
-		all = append(all, Leftover{Kind: KindNetwork, ID: n.ID, Name: n.Name, Created: n.Created, Session: n.Labels[LabelSession]})
+		role := n.Labels[LabelRole]
+		all = append(all, Leftover{
+			Kind: KindNetwork, ID: n.ID, Name: n.Name, Created: n.Created,
+			Session: n.Labels[LabelSession], Role: role, Bed: n.Labels[LabelBed],
+			Running: role == RoleFaultd && time.Since(n.Created) < startWithin, // its container is to come
+		})
 	}
 	return all, nil
 }

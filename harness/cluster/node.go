@@ -163,16 +163,18 @@ func (e *Engine) Pause(ctx context.Context, id string) error {
 	return nil
 }
 
-// Unpause thaws the container; one that is not paused or gone is no error.
+// Unpause thaws the container; one that is not paused, or gone, or has died in its
+// sleep, is no error.
 func (e *Engine) Unpause(ctx context.Context, id string) error {
 	_, err := e.client.ContainerUnpause(ctx, id, client.ContainerUnpauseOptions{})
-	if err != nil && !errdefs.IsNotFound(err) && !errdefs.IsConflict(err) {
-		if runs, inspectErr := e.Runs(ctx, id); inspectErr == nil && runs {
-			return nil
-		}
-		return fmt.Errorf("unpause container %.12s: %w", id, err)
+	if err == nil || errdefs.IsNotFound(err) || errdefs.IsConflict(err) {
+		return nil
 	}
-	return nil
+	found, inspectErr := e.client.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+	if inspectErr == nil && found.Container.State != nil && !found.Container.State.Paused {
+		return nil
+	}
+	return fmt.Errorf("unpause container %.12s: %w", id, err)
 }
 
 // Runs says whether the container's first process lives and is not paused.

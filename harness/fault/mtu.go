@@ -2,6 +2,7 @@ package fault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -105,7 +106,13 @@ func (m MTU) tell(t Target, id string, p packets, plan *Plan) {
 			if err := undo(ctx); err != nil {
 				return err // what is forgotten before would be learned again
 			}
-			return t.Kernel().ForgetPaths(ctx, slices.Sorted(maps.Keys(senders)))
+			var errs []error
+			for _, sender := range slices.Sorted(maps.Keys(senders)) {
+				if err := t.Kernel().ForgetPaths(ctx, []string{sender}); !errors.Is(err, agent.ErrNodeGone) { // it has forgotten
+					errs = append(errs, err)
+				}
+			}
+			return errors.Join(errs...)
 		}), err
 	}
 }

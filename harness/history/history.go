@@ -108,10 +108,12 @@ type History struct {
 	Canary Verdict `json:"canary,omitempty"`
 	// Unavailable is why a fault of the scenario cannot be injected here.
 	Unavailable string `json:"unavailable,omitempty"`
-	// Failure is the first assertion that did not hold, Doubts say why the run proves
-	// nothing as far as no fault's receipt does, Trouble what went wrong in machine or
-	// harness, Residue what was left behind that was not there before.
+	// Failure is the first assertion that did not hold, Died names nodes that ended by
+	// themselves, Doubts say why the run proves nothing as far as no fault's receipt
+	// does, Trouble what went wrong in machine or harness, Residue what was left behind
+	// that was not there before.
 	Failure string   `json:"failure,omitempty"`
+	Died    []string `json:"died,omitempty"`
 	Doubts  []string `json:"doubts,omitempty"`
 	Trouble []string `json:"trouble,omitempty"`
 	Residue []string `json:"residue,omitempty"`

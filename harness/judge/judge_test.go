@@ -61,8 +61,14 @@ func TestVerdict(t *testing.T) {
 		"a witness that does not": {history.History{Downloads: []history.Download{
 			{Peer: "peer-1", File: "f", Bytes: 1 << 20, From: history.From{Origin: 2 << 20}, Witness: &history.From{Origin: 1 << 20}},
 		}}, history.Inconclusive, "the peer's metrics say 1048576"},
-		"residue":                   {history.History{Residue: []string{"container x"}}, history.Infra, "container x"},
-		"a residue beats a failure": {history.History{Residue: []string{"container x"}, Failure: "y"}, history.Infra, "container x"},
+		"a node that died": {history.History{Died: []string{"peer-1 ended by itself with exit status 137"}, Failure: "count is 0"}, history.Fail, "peer-1 ended by itself with exit status 137\ncount is 0"},
+		"a node that died under a fault, which cannot be seen gone": {history.History{
+			Died: []string{"peer-1 ended by itself with exit status 137"}, Faults: with(func(f *history.Fault) { f.Error, f.Receipt.Gone = "node is gone", false }),
+		}, history.Fail, "peer-1 ended by itself"},
+		"a node that died in a canary":  {history.History{Canary: history.Fail, Died: []string{"peer-1 ended by itself"}}, history.Pass, ""},
+		"a node that faultd took along": {history.History{Trouble: []string{"faultd is gone"}, Died: []string{"peer-1 ended by itself"}}, history.Infra, "faultd is gone"},
+		"residue":                       {history.History{Residue: []string{"container x"}}, history.Infra, "container x"},
+		"a residue beats a failure":     {history.History{Residue: []string{"container x"}, Failure: "y"}, history.Infra, "container x"},
 		"not well after healing": {history.History{Faults: with(func(f *history.Fault) {
 			f.Receipt.Gone, f.Receipt.Unwell = false, "a>b:1 is timeout"
 		})}, history.Fail, "a>b:1 is timeout"},

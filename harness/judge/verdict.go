@@ -12,8 +12,9 @@ import (
 
 // Verdict ends a history. A run whose machine failed, or that was not undone, is INFRA
 // whatever else it shows; one whose fault cannot be injected here is N/A;
-// one whose proof is broken is INCONCLUSIVE even if an assertion failed, because a fault
-// that did not bite, or bit elsewhere too, explains neither success nor failure.
+// one in which a node died by itself is a FAIL whatever its proofs say, as the dead prove
+// nothing; one whose proof is broken is INCONCLUSIVE even if an assertion failed, because a
+// fault that did not bite, or bit elsewhere too, explains neither success nor failure.
 func Verdict(h history.History) (history.Verdict, string) {
 	if len(h.Trouble) > 0 {
 		return history.Infra, h.Trouble[0]
@@ -23,6 +24,9 @@ func Verdict(h history.History) (history.Verdict, string) {
 	}
 	if h.Unavailable != "" {
 		return history.NotApplicable, h.Unavailable
+	}
+	if len(h.Died) > 0 && h.Canary == "" {
+		return history.Fail, strings.TrimSpace(strings.Join(h.Died, ", ") + "\n" + h.Failure)
 	}
 	if h.Canary == "" { // a canary's doubts are what it was run for
 		if doubt := Doubt(h); doubt != "" {

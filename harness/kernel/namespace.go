@@ -20,8 +20,8 @@ import (
 // was closed.
 var ErrGone = errors.New("namespace is gone")
 
-// errHost refuses the one namespace that nothing may be done to.
-var errHost = errors.New("it shares the host's network namespace")
+// ErrHost refuses the one namespace that nothing may be done to.
+var ErrHost = errors.New("it shares the host's network namespace")
 
 // device is the interface that a container has on its bed's network.
 const device = "eth0"
@@ -84,7 +84,7 @@ func (n *Namespace) refuseHost() error {
 			return fmt.Errorf("compare with the host's network namespace: %w", err)
 		}
 		if os.SameFile(this, other) {
-			return errHost
+			return ErrHost
 		}
 	}
 	return nil

@@ -290,10 +290,10 @@ func TestHashFile(t *testing.T) {
 
 func TestTheHostIsRefused(t *testing.T) {
 	requireRoot(t)
-	if _, err := Open("host", os.Getpid()); !errors.Is(err, errHost) {
+	if _, err := Open("host", os.Getpid()); !errors.Is(err, ErrHost) {
 		t.Errorf("open our own process: %v, want a refusal", err)
 	}
-	if _, err := Open("host", 1); !errors.Is(err, errHost) && !errors.Is(err, fs.ErrPermission) {
+	if _, err := Open("host", 1); !errors.Is(err, ErrHost) && !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("open process 1: %v, want a refusal", err)
 	}
 }

@@ -141,10 +141,13 @@ func (d *Download) Ended() bool {
 	}
 }
 
+// Await returns when the download has ended, in whatever way.
+func (d *Download) Await() { <-d.done }
+
 // End stops the download where it stands and returns when it has ended.
 func (d *Download) End() {
 	d.cancel()
-	<-d.done
+	d.Await()
 }
 
 // Wait returns how the download ended, or an error if it has not when ctx ends.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/containerd/errdefs"
+	engineapi "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 )
 
@@ -29,9 +30,13 @@ type container struct {
 	Bed               string // empty for none
 	Running           bool
 	PID               int
-	// HostNetwork says that it has no network namespace of its own.
-	HostNetwork bool
+	// Shared says that it has no network namespace of its own: its is the host's, or
+	// another container's.
+	Shared bool
 }
+
+// network is what faultd wants to know of one.
+type network struct{ ID, Bed string }
 
 // engine is the little that faultd asks of the container engine. Removing what
 // is not there is no error.
@@ -40,7 +45,7 @@ type engine interface {
 	// Containers lists a session's containers: their ID and Bed.
 	Containers(ctx context.Context, session string) ([]container, error)
 	RemoveContainer(ctx context.Context, id string) error
-	Networks(ctx context.Context, session string) (ids []string, err error)
+	Networks(ctx context.Context, session string) ([]network, error)
 	RemoveNetwork(ctx context.Context, id string) error
 	// Disconnect takes a container off a network by force.
 	Disconnect(ctx context.Context, network, container string) error
@@ -66,17 +71,22 @@ func (d *docker) Inspect(ctx context.Context, id string) (container, error) {
 	if err != nil {
 		return container{}, fmt.Errorf("inspect %s: %w", id, err)
 	}
-	found := container{ID: result.Container.ID, Name: strings.TrimPrefix(result.Container.Name, "/")}
-	if result.Container.Config != nil {
-		found.Session = result.Container.Config.Labels[sessionLabel]
+	return describe(result.Container), nil
+}
+
+// describe picks what is wanted to know.
+func describe(c engineapi.InspectResponse) container {
+	found := container{ID: c.ID, Name: strings.TrimPrefix(c.Name, "/")}
+	if c.Config != nil {
+		found.Session = c.Config.Labels[sessionLabel]
 	}
-	if result.Container.State != nil {
-		found.Running, found.PID = result.Container.State.Running, result.Container.State.Pid
+	if c.State != nil {
+		found.Running, found.PID = c.State.Running, c.State.Pid
 	}
-	if result.Container.HostConfig != nil {
-		found.HostNetwork = result.Container.HostConfig.NetworkMode.IsHost()
+	if c.HostConfig != nil {
+		found.Shared = c.HostConfig.NetworkMode.IsHost() || c.HostConfig.NetworkMode.IsContainer()
 	}
-	return found, nil
+	return found
 }
 
 func ofSession(session string) client.Filters {
@@ -103,16 +113,16 @@ func (d *docker) RemoveContainer(ctx context.Context, id string) error {
 	return nil
 }
 
-func (d *docker) Networks(ctx context.Context, session string) ([]string, error) {
+func (d *docker) Networks(ctx context.Context, session string) ([]network, error) {
 	result, err := d.client.NetworkList(ctx, client.NetworkListOptions{Filters: ofSession(session)})
 	if err != nil {
 		return nil, fmt.Errorf("list networks: %w", err)
 	}
-	ids := make([]string, 0, len(result.Items))
+	found := make([]network, 0, len(result.Items))
 	for _, item := range result.Items {
-		ids = append(ids, item.ID)
+		found = append(found, network{ID: item.ID, Bed: item.Labels[bedLabel]})
 	}
-	return ids, nil
+	return found, nil
 }
 
 func (d *docker) RemoveNetwork(ctx context.Context, id string) error {

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/faultbed/faultbed/harness/agent"
 )
 
@@ -34,6 +36,7 @@ type fakeEngine struct {
 	mu         sync.Mutex
 	containers map[string]container
 	networks   map[string]string // id to session
+	bedOf      map[string]string // network to bed
 	attached   map[string]string // network to container
 	inspected  int
 	removed    []string
@@ -98,15 +101,15 @@ func (f *fakeEngine) RemoveContainer(_ context.Context, id string) error {
 	return nil
 }
 
-func (f *fakeEngine) Networks(_ context.Context, session string) (ids []string, err error) {
+func (f *fakeEngine) Networks(_ context.Context, session string) (found []network, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for id, owner := range f.networks {
 		if owner == session {
-			ids = append(ids, id)
+			found = append(found, network{ID: id, Bed: f.bedOf[id]})
 		}
 	}
-	return ids, nil
+	return found, nil
 }
 
 func (f *fakeEngine) RemoveNetwork(_ context.Context, id string) error {
@@ -145,9 +148,18 @@ func (f *fakeEngine) left() (names []string) {
 // serve runs faultd's server on loopback, without Docker.
 func serve(t *testing.T, engine engine, lease *lease) (address string) {
 	t.Helper()
+	return listen(t, newServer(mine, token, engine, lease, newTenants(time.Hour, func(string) {})))
+}
+
+func serveTenants(t *testing.T, tenants *tenants) (address string) {
+	t.Helper()
+	return listen(t, newServer(mine, token, &fakeEngine{}, newLease(time.Hour, time.Hour), tenants))
+}
+
+func listen(t *testing.T, server *grpc.Server) (address string) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	server := newServer(mine, token, engine, lease)
 	t.Cleanup(server.Stop)
 	go func() { _ = server.Serve(listener) }()
 	return listener.Addr().String()

@@ -11,13 +11,16 @@ import (
 	"testing"
 	"time"
 
+	engineapi "github.com/moby/moby/api/types/container"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/agent/agentpb"
+	"github.com/faultbed/faultbed/harness/agent/agenttest"
 )
 
 func TestCallsWithoutTheTokenAreRefused(t *testing.T) {
@@ -30,51 +33,93 @@ func TestCallsWithoutTheTokenAreRefused(t *testing.T) {
 		cancel()
 	}
 
-	// Each call, the stream too, and without any token.
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	must(t, err)
-	defer conn.Close() //nolint:errcheck // the test is over
-	for _, method := range agentpb.Agent_ServiceDesc.Methods {
-		err := conn.Invoke(t.Context(), "/"+agentpb.Agent_ServiceDesc.ServiceName+"/"+method.MethodName, &agentpb.HelloRequest{}, &agentpb.HelloResponse{})
-		if status.Code(err) != codes.Unauthenticated {
-			t.Errorf("%s without token: %v", method.MethodName, err)
+	// Each call, streams too, without any token or with another's.
+	for what, header := range map[string][]string{
+		"no token": nil, "another's token": {"authorization", "Bearer another"}, "a bare token": {"authorization", token},
+		"two tokens": {"authorization", "Bearer " + token, "authorization", "Bearer another"},
+	} {
+		ctx := metadata.AppendToOutgoingContext(t.Context(), header...)
+		for _, answer := range every(ctx, t, bare(t, address), "any") {
+			if status.Code(answer.Err) != codes.Unauthenticated {
+				t.Errorf("%s with %s: %v", answer.Method, what, answer.Err)
+			}
 		}
-	}
-	stream, err := agentpb.NewAgentClient(conn).Renew(t.Context())
-	must(t, err)
-	if err := stream.RecvMsg(&agentpb.RenewResponse{}); status.Code(err) != codes.Unauthenticated {
-		t.Errorf("Renew without token: %v", err)
 	}
 	dial(t, address)
 }
 
+// bare connects without a token.
+func bare(t *testing.T, address string) *grpc.ClientConn {
+	t.Helper()
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	must(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+func every(ctx context.Context, t *testing.T, conn *grpc.ClientConn, node string) []agenttest.Answer {
+	t.Helper()
+	answers, err := agenttest.Every(ctx, conn, node)
+	must(t, err)
+	if methods := len(agentpb.Agent_ServiceDesc.Methods) + len(agentpb.Agent_ServiceDesc.Streams); len(answers) != methods {
+		t.Fatalf("%d calls were made, faultd knows %d", len(answers), methods)
+	}
+	return answers
+}
+
+// Every call that names a node refuses one that is no business of the session's.
 func TestForeignContainersAreRefused(t *testing.T) {
 	engine := &fakeEngine{containers: map[string]container{
 		"foreign": {ID: "foreign", Name: "somebody", Session: "session-2", Running: true, PID: os.Getpid()},
 		"bare":    {ID: "bare", Name: "nobody", Running: true, PID: os.Getpid()},
 		"exited":  {ID: "exited", Name: "late", Session: mine},
-		"host":    {ID: "host", Name: "close", Session: mine, Running: true, PID: os.Getpid(), HostNetwork: true},
+		"host":    {ID: "host", Name: "close", Session: mine, Running: true, PID: os.Getpid(), Shared: true},
+		"first":   {ID: "first", Name: "init", Session: mine, Running: true, PID: 1},
+		"itself":  {ID: "itself", Name: "faultd", Session: mine, Running: true, PID: os.Getpid()},
 	}}
-	client := dial(t, serve(t, engine, newLease(time.Hour, time.Hour)))
+	address := serve(t, engine, newLease(time.Hour, time.Hour))
+	ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+token)
+	conn := bare(t, address)
 	for id, want := range map[string]string{
-		"foreign": "somebody", "bare": "nobody", "exited": "does not run", "host": "host's network", "absent": "no such container", "": "without id",
+		"foreign": "somebody", "bare": "nobody", "exited": "does not run", "host": "network of others", "absent": "no such container", "": "without id",
+		"first": "init", "itself": "host's network",
 	} {
-		rules := []agent.Rule{{Node: id, Direction: agent.Upstream, Ports: []uint16{1}, Verdict: agent.Drop}}
-		_, mtuErr := client.SetMTU(t.Context(), id, 1200)
-		for name, err := range map[string]error{
-			"steer":       client.Steer(t.Context(), id, agent.Steering{}),
-			"add rules":   client.AddRules(t.Context(), "owner", rules),
-			"offload":     client.Offload(t.Context(), "owner", []string{id}),
-			"spoof names": client.SpoofNames(t.Context(), "owner", []string{id}, agent.Spoof{Answer: agent.AnswerSilence}),
-			"set mtu":     mtuErr,
-		} {
-			if !errors.Is(err, agent.ErrNodeGone) || !strings.HasPrefix(err.Error(), "kernel: node ") || !strings.Contains(err.Error(), want) {
-				t.Errorf("%s on %q: %v, want a refusal that says %q", name, id, err, want)
+		asked := 0
+		for _, answer := range every(ctx, t, conn, id) {
+			if !answer.Node {
+				continue
+			}
+			asked++
+			code, says := status.Code(answer.Err), status.Convert(answer.Err).Message()
+			if probed, ok := answer.Response.(*agentpb.ProbeResponse); ok && answer.Err == nil { // a result like others
+				if result := probed.GetResults()[0]; result.GetOutcome() == agent.OutcomeError {
+					code, says = codes.FailedPrecondition, result.GetDetail()
+				}
+			}
+			switch {
+			case code == codes.Unimplemented: // still to come
+			case id == "first" && answer.Err != nil: // whoever may not even look at process 1 says so
+			case code != codes.FailedPrecondition || !strings.HasPrefix(says, "node ") || !strings.Contains(says, want):
+				t.Errorf("%s on %q: %v (%s), want a refusal that says %q", answer.Method, id, code, says, want)
 			}
 		}
-		results, err := client.Probe(t.Context(), []agent.Probe{{Node: id, Protocol: "tcp"}})
-		if err == nil && results[0].Outcome != agent.OutcomeError {
-			t.Errorf("probe on %q: %+v", id, results[0])
+		if asked < 12 {
+			t.Errorf("%d calls name a node, there must be more", asked)
+		}
+	}
+	// The harness knows such a refusal when it sees one.
+	if err := dial(t, address).OpenGate(t.Context(), "foreign"); !errors.Is(err, agent.ErrNodeGone) {
+		t.Errorf("open the gate of a foreign container: %v, want ErrNodeGone", err)
+	}
+}
+
+// Whoever has no network of its own is told from whoever has.
+func TestSharedNetworksAreSeen(t *testing.T) {
+	for mode, shared := range map[engineapi.NetworkMode]bool{
+		"default": false, "bridge": false, "a-bed": false, "none": false, "host": true, "container:0123": true,
+	} {
+		if got := describe(engineapi.InspectResponse{HostConfig: &engineapi.HostConfig{NetworkMode: mode}}); got.Shared != shared {
+			t.Errorf("network mode %s is taken for shared: %v", mode, got.Shared)
 		}
 	}
 }

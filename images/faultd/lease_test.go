@@ -87,7 +87,7 @@ func TestKeepLease(t *testing.T) {
 }
 
 func TestKeepLeaseEndsWithFaultd(t *testing.T) {
-	server := newServer(mine, token, &fakeEngine{}, newLease(time.Hour, time.Hour))
+	server := newServer(mine, token, &fakeEngine{}, newLease(time.Hour, time.Hour), newTenants(time.Hour, func(string) {}))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	go func() { _ = server.Serve(listener) }()
@@ -125,7 +125,7 @@ func TestReapTakesTheSessionAndItselfLast(t *testing.T) {
 	engine.stubborn = 1
 	engine.attached["net"] = "self"
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	must(t, reap(log, engine, mine, "self"))
+	must(t, reap(log, &reaper{engine: engine, session: mine, self: "self"}))
 	if left := engine.left(); !slices.Equal(left, []string{"foreign", "foreign-net"}) {
 		t.Errorf("left: %v; want the other session's only, and all of it", left)
 	}
@@ -146,7 +146,7 @@ func TestReapEmptiesABedOneByOne(t *testing.T) {
 		}
 	}
 	start := time.Now()
-	if err := (&reaper{engine: engine, session: "s", self: "self"}).Reap(t.Context()); err != nil {
+	if err := (&reaper{engine: engine, session: "s", self: "self"}).Reap(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
 	if len(engine.containers) > 0 || engine.crowded["one"] != 1 || engine.crowded["two"] != 1 {
@@ -160,7 +160,7 @@ func TestReapGivesUpInTheEnd(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*reapEvery)
 	defer cancel()
 	r := &reaper{engine: engine, session: mine, self: "self"}
-	if err := r.Reap(ctx); !errors.Is(err, context.DeadlineExceeded) {
+	if err := r.Reap(ctx, ""); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("reap: %v, want the end of the context", err)
 	}
 }

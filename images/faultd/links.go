@@ -141,8 +141,7 @@ func (s *service) RemoveRules(_ context.Context, request *agentpb.RemoveRulesReq
 // ForgetPaths flushes what nodes have learned of paths.
 func (s *service) ForgetPaths(ctx context.Context, request *agentpb.ForgetPathsRequest) (*agentpb.ForgetPathsResponse, error) {
 	for _, id := range request.GetNodes() {
-		err := s.on(ctx, id, (*kernel.Namespace).FlushRoutes)
-		if err != nil && status.Code(err) != codes.FailedPrecondition { // gone
+		if err := s.on(ctx, id, (*kernel.Namespace).FlushRoutes); err != nil {
 			return nil, err
 		}
 	}

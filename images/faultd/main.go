@@ -76,7 +76,9 @@ func run(log *slog.Logger) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	lease := newLease(firstBeatWithin, config.lease)
-	server := newServer(config.session, config.token, engine, lease)
+	reaper := &reaper{engine: engine, session: config.session, self: self}
+	tenants := newTenants(config.lease, func(beds string) { evict(log, reaper, beds, lease.Expired()) })
+	server := newServer(config.session, config.token, engine, lease, tenants)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	log.Info("ready", "session", config.session, "lease", config.lease.String())
@@ -92,22 +94,39 @@ func run(log *slog.Logger) error {
 	case <-lease.Expired():
 		log.Info("lease ran out, removing the session", "session", config.session)
 		defer server.Stop()
-		return reap(log, engine, config.session, self)
+		return reap(log, reaper)
+	}
+}
+
+// evict removes the beds of a process that renews their lease no more. It stops when
+// the session is over: then all is removed.
+func evict(log *slog.Logger, reaper *reaper, beds string, over <-chan struct{}) {
+	log.Info("lease ran out, removing beds", "beds", beds)
+	ctx, cancel := context.WithTimeout(context.Background(), reapWithin)
+	defer cancel()
+	go func() {
+		select {
+		case <-over:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if err := reaper.Reap(ctx, beds); err != nil {
+		log.Error("leftovers", "error", err.Error()) // the session's end tries again
 	}
 }
 
 // reap removes the session and, as its last act, this container.
-func reap(log *slog.Logger, engine engine, session, self string) error {
+func reap(log *slog.Logger, reaper *reaper) error {
 	ctx, cancel := context.WithTimeout(context.Background(), reapWithin)
 	defer cancel()
-	reaper := &reaper{engine: engine, session: session, self: self}
-	if err := reaper.Reap(ctx); err != nil {
+	if err := reaper.Reap(ctx, ""); err != nil {
 		// Left for `make clean`; itself must not stay on top of that.
 		log.Error("leftovers", "error", err.Error())
 	}
 	ctx, cancel = context.WithTimeout(context.Background(), reapWithin)
 	defer cancel()
-	if err := engine.RemoveContainer(ctx, self); err != nil {
+	if err := reaper.engine.RemoveContainer(ctx, reaper.self); err != nil {
 		return fmt.Errorf("remove faultd's own container: %w", err)
 	}
 	return nil

@@ -54,8 +54,8 @@ func (n *nodes) Find(ctx context.Context, id string) (*kernel.Namespace, error) 
 	if found.Session != n.session {
 		return nil, fmt.Errorf("node %s: %w: its label %s is %q", name, errNotOurs, sessionLabel, found.Session)
 	}
-	if found.HostNetwork {
-		return nil, fmt.Errorf("node %s: %w: it shares the host's network, which is never touched", name, errNotOurs)
+	if found.Shared {
+		return nil, fmt.Errorf("node %s: %w: it is on the network of others, the host or another container, which is never touched", name, errNotOurs)
 	}
 	if !found.Running || found.PID == 0 {
 		return nil, fmt.Errorf("node %s: %w: it does not run", name, errNotOurs)
@@ -66,7 +66,11 @@ func (n *nodes) Find(ctx context.Context, id string) (*kernel.Namespace, error) 
 	// One namespace per container, whoever was first and by whatever id.
 	namespace = n.open[found.ID]
 	if namespace == nil || !namespace.Alive() {
-		if namespace, err = kernel.Open(name, found.PID); err != nil {
+		namespace, err = kernel.Open(name, found.PID)
+		if errors.Is(err, kernel.ErrHost) {
+			err = fmt.Errorf("%w: %w", err, errNotOurs)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

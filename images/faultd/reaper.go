@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -26,14 +27,19 @@ type reaper struct {
 	session string
 	// self is left alone: the container that this runs in.
 	self string
+	// turn lets one reap at a time: two would empty a network side by side.
+	turn sync.Mutex
 }
 
-// Reap goes on until nothing is left, twice in a row, or ctx ends.
-func (r *reaper) Reap(ctx context.Context) error {
+// Reap removes the beds whose names begin with beds, all of the session if that is "".
+// It goes on until nothing is left, twice in a row, or ctx ends.
+func (r *reaper) Reap(ctx context.Context, beds string) error {
+	r.turn.Lock()
+	defer r.turn.Unlock()
 	again := time.NewTicker(reapEvery)
 	defer again.Stop()
 	for quiet := 0; ; {
-		found, err := r.round(ctx)
+		found, err := r.round(ctx, beds)
 		if found == 0 && err == nil {
 			quiet++
 		} else {
@@ -52,7 +58,7 @@ func (r *reaper) Reap(ctx context.Context) error {
 
 // round removes all that is there, containers first: a network with containers
 // on it cannot be removed.
-func (r *reaper) round(ctx context.Context) (found int, err error) {
+func (r *reaper) round(ctx context.Context, prefix string) (found int, err error) {
 	containers, err := r.engine.Containers(ctx, r.session)
 	if err != nil {
 		return 0, err
@@ -60,7 +66,7 @@ func (r *reaper) round(ctx context.Context) (found int, err error) {
 	beds := map[string][]string{} // what belongs to none has nothing in common, and is little
 	others := 0
 	for _, c := range containers {
-		if c.ID != r.self {
+		if c.ID != r.self && strings.HasPrefix(c.Bed, prefix) {
 			beds[c.Bed] = append(beds[c.Bed], c.ID)
 			others++
 		}
@@ -79,7 +85,13 @@ func (r *reaper) round(ctx context.Context) (found int, err error) {
 	if err != nil {
 		return others, errors.Join(failed, err)
 	}
-	err = parallel(networks, func(id string) error {
+	var doomed []string
+	for _, n := range networks {
+		if strings.HasPrefix(n.Bed, prefix) {
+			doomed = append(doomed, n.ID)
+		}
+	}
+	err = parallel(doomed, func(id string) error {
 		err := r.engine.RemoveNetwork(ctx, id)
 		if err == nil {
 			return nil
@@ -90,7 +102,7 @@ func (r *reaper) round(ctx context.Context) (found int, err error) {
 		}
 		return r.engine.RemoveNetwork(ctx, id)
 	})
-	return others + len(networks), errors.Join(failed, err)
+	return others + len(doomed), errors.Join(failed, err)
 }
 
 // parallel calls do for each id at once and joins the errors.

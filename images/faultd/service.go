@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"time"
 
@@ -32,6 +33,7 @@ type service struct {
 	session  string
 	nodes    *nodes
 	lease    *lease
+	tenants  *tenants
 	rulebook kernel.Rulebook
 	offloads kernel.Offloads
 	shapes   kernel.Shapes
@@ -41,7 +43,7 @@ type service struct {
 }
 
 // newServer puts the service behind its guard.
-func newServer(session, token string, engine engine, lease *lease) *grpc.Server {
+func newServer(session, token string, engine engine, lease *lease, tenants *tenants) *grpc.Server {
 	guard := newGuard(token, lease)
 	server := grpc.NewServer(
 		grpc.ChainUnaryInterceptor(guard.unary),
@@ -49,7 +51,7 @@ func newServer(session, token string, engine engine, lease *lease) *grpc.Server 
 		grpc.MaxRecvMsgSize(largestMessage),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingsEvery, PermitWithoutStream: true}),
 	)
-	agentpb.RegisterAgentServer(server, &service{session: session, nodes: newNodes(engine, session), lease: lease})
+	agentpb.RegisterAgentServer(server, &service{session: session, nodes: newNodes(engine, session), lease: lease, tenants: tenants})
 	return server
 }
 
@@ -58,14 +60,24 @@ func (s *service) Hello(context.Context, *agentpb.HelloRequest) (*agentpb.HelloR
 	return &agentpb.HelloResponse{Session: s.session}, nil
 }
 
-// Renew takes beats until the harness goes.
+// Renew takes beats until the harness, or one process of it, goes.
 func (s *service) Renew(stream grpc.ClientStreamingServer[agentpb.Beat, agentpb.RenewResponse]) error {
+	beds := ""
 	for {
-		if _, err := stream.Recv(); err != nil {
+		beat, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			s.tenants.Leave(beds)
+			return stream.SendAndClose(&agentpb.RenewResponse{})
+		}
+		if err != nil {
 			return err
 		}
-		if !s.lease.Renew() {
+		beds = beat.GetBeds()
+		if s.lease.Over() || beds == "" && !s.lease.Renew() {
 			return status.Error(codes.Unavailable, "faultd: the lease has run out, the session is being removed")
+		}
+		if beds != "" && !s.tenants.Renew(beds) {
+			return status.Error(codes.Unavailable, "faultd: the lease of "+beds+" has run out, these beds are being removed")
 		}
 	}
 }

@@ -223,7 +223,10 @@ func (x *HelloResponse) GetSession() string {
 }
 
 type Beat struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the names of the sender's beds begin with. Without it the beat is the
+	// session's own.
+	Beds          string `protobuf:"bytes,1,opt,name=beds,proto3" json:"beds,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -256,6 +259,13 @@ func (x *Beat) ProtoReflect() protoreflect.Message {
 // Deprecated: Use Beat.ProtoReflect.Descriptor instead.
 func (*Beat) Descriptor() ([]byte, []int) {
 	return file_agent_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Beat) GetBeds() string {
+	if x != nil {
+		return x.Beds
+	}
+	return ""
 }
 
 type RenewResponse struct {
@@ -3750,8 +3760,9 @@ const file_agent_proto_rawDesc = "" +
 	"\vagent.proto\x12\x11faultbed.agent.v1\x1a\x1egoogle/protobuf/duration.proto\"\x0e\n" +
 	"\fHelloRequest\")\n" +
 	"\rHelloResponse\x12\x18\n" +
-	"\asession\x18\x01 \x01(\tR\asession\"\x06\n" +
-	"\x04Beat\"\x0f\n" +
+	"\asession\x18\x01 \x01(\tR\asession\"\x1a\n" +
+	"\x04Beat\x12\x12\n" +
+	"\x04beds\x18\x01 \x01(\tR\x04beds\"\x0f\n" +
 	"\rRenewResponse\"E\n" +
 	"\x05Route\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\x12\x1a\n" +

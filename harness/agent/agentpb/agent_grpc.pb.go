@@ -64,7 +64,8 @@ const (
 type AgentClient interface {
 	// Hello answers when faultd is ready.
 	Hello(ctx context.Context, in *HelloRequest, opts ...grpc.CallOption) (*HelloResponse, error)
-	// Renew keeps the session alive for as long as beats arrive.
+	// Renew keeps the session alive, or the beds that the beats name, for as long as
+	// beats arrive. Whoever closes the stream in order needs it no more.
 	Renew(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[Beat, RenewResponse], error)
 	Steer(ctx context.Context, in *SteerRequest, opts ...grpc.CallOption) (*SteerResponse, error)
 	OpenGate(ctx context.Context, in *OpenGateRequest, opts ...grpc.CallOption) (*OpenGateResponse, error)
@@ -440,7 +441,8 @@ func (c *agentClient) Capabilities(ctx context.Context, in *CapabilitiesRequest,
 type AgentServer interface {
 	// Hello answers when faultd is ready.
 	Hello(context.Context, *HelloRequest) (*HelloResponse, error)
-	// Renew keeps the session alive for as long as beats arrive.
+	// Renew keeps the session alive, or the beds that the beats name, for as long as
+	// beats arrive. Whoever closes the stream in order needs it no more.
 	Renew(grpc.ClientStreamingServer[Beat, RenewResponse]) error
 	Steer(context.Context, *SteerRequest) (*SteerResponse, error)
 	OpenGate(context.Context, *OpenGateRequest) (*OpenGateResponse, error)

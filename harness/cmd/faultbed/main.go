@@ -13,10 +13,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/faultbed/faultbed/harness"
 	"github.com/faultbed/faultbed/harness/report"
 )
 
 func main() {
+	harness.Undertake()
 	os.Exit(execute(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -76,7 +78,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%w: see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(newRun(), newList(), newDoctor(), newImages(), newBench(), newBed(), newClean(), newJudge(), newCompare())
+	root.AddCommand(newRun(), newList(), newDoctor(), newImages(), newBench(), newBed(), newClean(), newDeadmen(), newJudge(), newCompare())
 	return root
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/onsi/ginkgo/v2/types"
 
+	"github.com/faultbed/faultbed/harness"
 	"github.com/faultbed/faultbed/harness/history"
 )
 
@@ -66,7 +67,8 @@ func (r round) command(log *os.File) *exec.Cmd {
 		args = append(args, "--focus="+r.options.focus)
 	}
 	cmd := exec.Command(r.ginkgo, append(args, r.suite.binary())...) //nolint:noctx // ended by child, gently
-	cmd.Env = append(append(os.Environ(), r.env...), "FAULTBED_REPEAT="+strconv.Itoa(r.number))
+	cmd.Env = append(append(os.Environ(), r.env...),
+		"FAULTBED_REPEAT="+strconv.Itoa(r.number), "FAULTBED_TOKEN="+harness.NewToken())
 	cmd.Stdout, cmd.Stderr = log, log
 	return cmd
 }

@@ -1,0 +1,143 @@
+package deadmen
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/faultbed/faultbed/harness"
+)
+
+// Settled is how long it took until nothing of a run was left.
+type Settled struct {
+	GoneMS int64    `json:"gone_ms"`          // its processes, and the objects of its session
+	HostMS int64    `json:"host_ms"`          // the host too was as before
+	Others bool     `json:"others,omitempty"` // had come meanwhile: the host was looked at when they had gone
+	Left   []string `json:"left,omitempty"`
+}
+
+// settled polls until nothing of a run is left, counted from a moment on: no process, no
+// object of its session, and the host as it was before the trial.
+func (t *Trial) settled(ctx context.Context, c *child, from time.Time, s *Settled) error {
+	session := c.session()
+	took, left, err := t.poll(ctx, from, func() ([]string, error) { return t.leftovers(ctx, c, session, "") })
+	s.GoneMS = max(s.GoneMS, took.Milliseconds())
+	if s.Left = left; err != nil || len(left) > 0 {
+		return err
+	}
+	took, s.Left, err = t.poll(ctx, from, func() ([]string, error) { return t.changed(ctx) })
+	s.HostMS = took.Milliseconds()
+	if err != nil || len(s.Left) == 0 {
+		return err
+	}
+	strangers, err := t.strangers(ctx)
+	if err != nil || len(strangers) == 0 {
+		return err
+	}
+	s.HostMS, s.Others = 0, true
+	t.Say("%d objects of others are on the engine, such as %s: the host is compared when they have gone", len(strangers), strangers[0])
+	if err := t.idle(ctx); err != nil {
+		return err
+	}
+	_, s.Left, err = t.poll(ctx, time.Now(), func() ([]string, error) { return t.changed(ctx) })
+	return err
+}
+
+// orphaned is settled for a run that lost one of its processes, and goes on without it:
+// that process's beds must go, and in the end all.
+func (t *Trial) orphaned(ctx context.Context, c *child, lost process, from time.Time, s *Settled) error {
+	session := c.session()
+	took, left, err := t.poll(ctx, from, func() ([]string, error) {
+		return t.leftovers(ctx, nil, session, harness.BedsOf(session, lost.pid))
+	})
+	s.GoneMS = took.Milliseconds()
+	if s.Left = left; err != nil || len(left) > 0 {
+		return err
+	}
+	if err := c.wait(ctx, runWithin); err != nil {
+		return err
+	}
+	var end Settled
+	err = t.settled(ctx, c, time.Now(), &end)
+	s.Others, s.Left = end.Others, end.Left
+	return err
+}
+
+// poll looks until nothing is left, and says how long after at that was; or what is left
+// when Within is over.
+func (t *Trial) poll(ctx context.Context, at time.Time, look func() ([]string, error)) (time.Duration, []string, error) {
+	beat := time.NewTicker(lookEvery)
+	defer beat.Stop()
+	for {
+		began := time.Since(at)
+		left, err := look()
+		if err != nil || len(left) == 0 || began > Within {
+			return time.Since(at), left, err
+		}
+		select {
+		case <-ctx.Done():
+			return time.Since(at), left, context.Cause(ctx)
+		case <-beat.C:
+		}
+	}
+}
+
+// leftovers are a run's processes, and the objects of its session, or of those of its beds
+// whose names begin so.
+func (t *Trial) leftovers(ctx context.Context, c *child, session, beds string) ([]string, error) {
+	var left []string
+	if c != nil {
+		for _, p := range c.processes() {
+			left = append(left, p.String())
+		}
+	}
+	objects, err := t.Engine.Leftovers(ctx)
+	for _, o := range objects {
+		if session != "" && o.Session == session && strings.HasPrefix(o.Bed, beds) {
+			left = append(left, fmt.Sprintf("%s %s", o.Kind, o.Name))
+		}
+	}
+	return left, err
+}
+
+// changed is what differs on the host from before the trial.
+func (t *Trial) changed(ctx context.Context) ([]string, error) {
+	now, err := t.host.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return Difference(t.before, now), nil
+}
+
+// buryWithin bounds the removal of what a run has left, when the trial ends too.
+const buryWithin = 30 * time.Second
+
+// bury makes sure that nothing of a run outlives its part of the trial: also of one that
+// was interrupted, or that left something.
+func (t *Trial) bury(ctx context.Context, c *child) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), buryWithin)
+	defer cancel()
+	c.kill(Everything, 0)
+	_ = c.wait(ctx, killWithin)
+	session := c.session()
+	if session == "" {
+		return
+	}
+	_, _, _ = t.poll(ctx, time.Now(), func() ([]string, error) { // what is left in the end, make clean finds
+		objects, err := t.Engine.Leftovers(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var ours []string
+		mine := objects[:0]
+		for _, o := range objects {
+			if o.Session == session {
+				mine, ours = append(mine, o), append(ours, o.Name)
+			}
+		}
+		return ours, t.Engine.Remove(ctx, mine)
+	})
+	_ = os.Remove(c.out) // only if it is empty
+}
