@@ -18,10 +18,10 @@ import (
 // is what the run then says. Seen red: the two canaries below are the same with the effect
 // left out, and with too much of it.
 var _ = Describe("The catalogue of faults", faults, needs("long-answers"), func() {
-	entries := func(table string, body any) {
+	entries := func(table string, quick Labels, body any) {
 		DescribeTable(table, body,
 			Entry("of packets", packetTrials, SpecTimeout(harness.Spec)),
-			Entry("of refusals", refusalTrials, SpecTimeout(harness.Spec)),
+			Entry("of refusals", quick, refusalTrials, SpecTimeout(harness.Spec)),
 			Entry("of streams", streamTrials, SpecTimeout(harness.Spec)),
 			Entry("of names", nameTrials, SpecTimeout(harness.Spec)),
 			Entry("of processes", processTrials, SpecTimeout(harness.Spec)),
@@ -31,14 +31,14 @@ var _ = Describe("The catalogue of faults", faults, needs("long-answers"), func(
 		return harness.Start(ctx, GinkgoTB(), topology.Small().Disk(diskSize, "seed-1", "seed-2", "peer-1", "peer-2", "peer-3"))
 	}
 
-	entries("bites, spares the rest, and goes", func(ctx SpecContext, trials func(*harness.Bed) []trial) {
+	entries("bites, spares the rest, and goes", smoke, func(ctx SpecContext, trials func(*harness.Bed) []trial) {
 		bed := start(ctx)
 		for _, t := range trials(bed) {
 			bed.Inject(ctx, t.of).Heal(ctx)
 		}
 	})
 
-	entries("without its effect is INCONCLUSIVE", func(ctx SpecContext, trials func(*harness.Bed) []trial) {
+	entries("without its effect is INCONCLUSIVE", Label(), func(ctx SpecContext, trials func(*harness.Bed) []trial) {
 		const sideBySide = 4 // what has no effect disturbs nobody, but their probes take time
 		bed := start(ctx)
 		var all sync.WaitGroup
@@ -56,7 +56,7 @@ var _ = Describe("The catalogue of faults", faults, needs("long-answers"), func(
 		Expect(failures).To(HaveEach(BeEmpty()))
 	})
 
-	entries("with more effect than it says is INCONCLUSIVE", func(ctx SpecContext, trials func(*harness.Bed) []trial) {
+	entries("with more effect than it says is INCONCLUSIVE", Label(), func(ctx SpecContext, trials func(*harness.Bed) []trial) {
 		bed := start(ctx)
 		for _, t := range trials(bed) {
 			// A node that was killed too cannot look any more.

@@ -1,10 +1,11 @@
 // Package kernel changes and reads the network namespaces and main processes of
-// nodes: steering, packet rules, offloads, MTU, descriptor limits, probes. It
-// is the only package that knows nftables, netlink and ethtool, runs inside
+// nodes: steering, packet rules, rates, names, offloads, MTU, descriptor limits, idle
+// connections, disks, probes. It is the only package that knows nftables, netlink and ethtool, runs inside
 // faultd (images/faultd), and never touches the namespace that it runs in.
 //
-// A node is a *Namespace. What several namespaces share under one name is kept
-// by Rulebook (packet rules of an injection) and Offloads.
+// A node is a *Namespace. What is in force under an owner's name, so that it can be
+// undone exactly, is kept by books, one a kind: Rulebook (packet rules), Shapes (rates),
+// Spoofs (names), Offloads, Hogs (idle connections) and Fills (disks).
 //
 //	node, err := kernel.Open("peer-1", pid)
 //	...

@@ -273,4 +273,40 @@ func TestLimitDataAndResetAfter(t *testing.T) {
 	}
 }
 
+// TestStreams holds bytes up in one direction: the server gets them late, or the client.
+func TestStreams(t *testing.T) {
+	const size, late = 4000, 225 * time.Millisecond
+	for name, on := range map[string]func(toxic.Stream) toxic.Toxic{
+		"latency":   func(s toxic.Stream) toxic.Toxic { return toxic.Latency{Delay: 300 * time.Millisecond, Stream: s} },
+		"bandwidth": func(s toxic.Stream) toxic.Toxic { return toxic.Bandwidth{BytesPerSecond: 10_000, Stream: s} },
+		"slicer": func(s toxic.Stream) toxic.Toxic {
+			return toxic.Slicer{AverageBytes: 100, VariationBytes: 10, Delay: 10 * time.Millisecond, Stream: s}
+		},
+	} {
+		for _, stream := range []toxic.Stream{toxic.Upstream, toxic.Downstream} {
+			t.Run(name+" "+string(stream), func(t *testing.T) {
+				b := newBench(t)
+				b.add("slow", on(stream))
+				conn, start := dial(t, b.sick), time.Now()
+				must(t, onlyErr(conn.Write(make([]byte, size))))
+				for b.got.Load() < size && time.Since(start) < soon {
+					<-time.After(time.Millisecond)
+				}
+				there := time.Since(start)
+				must(t, conn.SetReadDeadline(start.Add(soon)))
+				must(t, onlyErr(io.ReadFull(conn, make([]byte, size))))
+				back := time.Since(start)
+				if stream == toxic.Upstream && there < late || stream == toxic.Downstream && there > late {
+					t.Errorf("the server had all after %s", there)
+				}
+				if back < late {
+					t.Errorf("the client had all back after %s", back)
+				}
+				b.spared()
+				b.remove("slow")
+			})
+		}
+	}
+}
+
 func onlyErr[N int | int64](_ N, err error) error { return err }
