@@ -3,13 +3,16 @@ package scenarios
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/faultbed/faultbed/fixtures"
 	"github.com/faultbed/faultbed/harness"
 	"github.com/faultbed/faultbed/harness/fault"
 	"github.com/faultbed/faultbed/harness/history"
+	"github.com/faultbed/faultbed/harness/judge"
 	"github.com/faultbed/faultbed/harness/topology"
 )
 
@@ -37,6 +40,28 @@ var _ = Describe("The catalogue of faults", faults, needs("long-answers"), func(
 			bed.Inject(ctx, t.of).Heal(ctx)
 		}
 	})
+
+	// Seen red: with the first delay healed before the second, nothing is refused.
+	It("composes on one link, heals in any order, and is refused twice", func(ctx SpecContext) {
+		bed := start(ctx)
+		link := fault.From(bed.Peers()[0]).To(bed.Seeds()[0]).Port(65002)
+
+		By("slowing a link down, losing some of its packets, and bounding its rate")
+		delay := bed.Inject(ctx, fault.Delay{Links: link, By: 200 * time.Millisecond, Direction: fault.Downstream})
+		loss := bed.Inject(ctx, fault.Loss{Links: link, Percent: 5, Direction: fault.Downstream})
+		rate := bed.Inject(ctx, fault.Rate{Links: link, BytesPerSecond: 500_000, Direction: fault.Downstream})
+
+		By("slowing it down once more")
+		Expect(inconclusive(bed, ctx, fault.Flap{
+			Of: fault.Delay{Links: link, By: time.Second, Direction: fault.Downstream}, Period: time.Second, Duty: 0.5,
+		}, "in force already")).To(BeEmpty())
+
+		By("healing the first before the others, and downloading")
+		delay.Heal(ctx)
+		rate.Heal(ctx)
+		loss.Heal(ctx)
+		Expect(bed.Download(ctx, bed.Peers()[0], fixtures.Layer4M).Wait(ctx)).To(judge.BeIntact(fixtures.Layer4M))
+	}, SpecTimeout(harness.Spec))
 
 	entries("without its effect is INCONCLUSIVE", Label(), func(ctx SpecContext, trials func(*harness.Bed) []trial) {
 		const sideBySide = 4 // what has no effect disturbs nobody, but their probes take time

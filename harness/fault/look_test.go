@@ -148,6 +148,7 @@ func poison(r *history.Reading, l fault.Look, t toxic.Toxic) {
 	switch t := t.(type) {
 	case toxic.Latency:
 		r.RTTMS += float64(t.Delay.Milliseconds())
+		r.TotalMS += float64(t.Delay.Milliseconds())
 	case toxic.Bandwidth:
 		r.TotalMS += 1000 * size(t.Stream) / float64(t.BytesPerSecond)
 	case toxic.Slicer:
@@ -209,6 +210,7 @@ func (w *world) resolve(l fault.Look) history.Reading {
 		w.asked[owner]++
 		if s.Answer == agent.AnswerSlow {
 			r.RTTMS += float64(s.Delay.Milliseconds())
+			r.TotalMS += float64(s.Delay.Milliseconds())
 			continue
 		}
 		r.Outcome = map[agent.Answer]string{

@@ -54,8 +54,10 @@ func (s Spill) Plan(t Target, id string) (Plan, error) {
 	applies := make([]func(context.Context) (Undo, error), len(s.Over))
 	for i, over := range s.Over {
 		effect, err := over.Plan(t, fmt.Sprintf("%s-%d", id, i))
-		if i == 0 { // what the kernel counts is what is done
+		if i == 0 {
 			effect, err = over.Plan(t, id)
+		}
+		if i == 0 && plan.Spared == nil { // what is counted under the owner's name is what is done
 			plan.Counters, plan.Proven = effect.Counters, effect.Proven
 		}
 		if err != nil {

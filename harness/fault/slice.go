@@ -83,8 +83,10 @@ func (s Slice) sliced(seen Sight) error {
 		}
 		return nil
 	}
-	if got := float64(seen.During.Wire.SegmentsIn); got < count/2 || got < 2*float64(seen.Before.Wire.SegmentsIn) {
-		return fmt.Errorf("%s got %.0f packets for %.0f slices, was %d", seen.During.Link, got, count, seen.Before.Wire.SegmentsIn)
+	// On a busy machine slices are put together again on their way: 680 packets for 4096
+	// were seen, and 7 without slices.
+	if got, was := seen.During.Wire.SegmentsIn, seen.Before.Wire.SegmentsIn; got < 4*was+10 {
+		return fmt.Errorf("%s got %d packets for %.0f slices, was %d", seen.During.Link, got, count, was)
 	}
 	return nil
 }
