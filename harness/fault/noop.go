@@ -56,6 +56,7 @@ func (s Spill) Plan(t Target, id string) (Plan, error) {
 		effect, err := over.Plan(t, fmt.Sprintf("%s-%d", id, i))
 		if i == 0 {
 			effect, err = over.Plan(t, id)
+			plan.Insist, plan.Hold = effect.Insist, nil
 		}
 		if i == 0 && plan.Spared == nil { // what is counted under the owner's name is what is done
 			plan.Counters, plan.Proven = effect.Counters, effect.Proven
@@ -65,7 +66,6 @@ func (s Spill) Plan(t Target, id string) (Plan, error) {
 		}
 		applies[i] = effect.Apply
 	}
-	plan.Insist, plan.Hold = nil, nil
 	plan.patience = time.Second // each look would see too much
 	plan.Apply = func(ctx context.Context) (Undo, error) {
 		var undos stack
