@@ -66,7 +66,9 @@ func (s Spill) Plan(t Target, id string) (Plan, error) {
 		}
 		applies[i] = effect.Apply
 	}
-	plan.patience = time.Second // each look would see too much
+	if plan.Insist == nil {
+		plan.patience = time.Second // each look would see too much
+	}
 	plan.Apply = func(ctx context.Context) (Undo, error) {
 		var undos stack
 		for _, apply := range applies {
