@@ -30,8 +30,9 @@ const (
 	runWithin = 5 * time.Minute
 	// noticeWithin is how long a run may take to end when faultd is gone.
 	noticeWithin = 30 * time.Second
-	// idleWithin is how long others may hold the engine before the trial gives up.
-	idleWithin = 15 * time.Minute
+	// idleWithin is how long others may hold the engine until the last look at the host
+	// has to do with them there.
+	idleWithin = 2 * time.Minute
 	idleEvery  = time.Second
 	// tries is how often a kill is aimed at a phase that was over too soon.
 	tries = 3
@@ -62,7 +63,8 @@ type Trial struct {
 
 	host    *host
 	before  Snapshot
-	known   map[string]bool // objects that were there before, by id
+	first   *others // who were there before
+	others  *others // and who came since
 	usual   usual
 	started int
 	ours    map[string]bool // sessions
@@ -79,9 +81,13 @@ func (t *Trial) Run(ctx context.Context) (result Result, err error) {
 	}
 	t.ours = map[string]bool{}
 	t.host, result.Missing = newHost(ctx, t.Engine)
-	if err := t.remember(ctx); err != nil {
+	if t.before, err = t.host.read(ctx); err != nil {
 		return result, err
 	}
+	if t.first, err = t.meet(ctx, newOthers(), t.before[SectionLinks]); err != nil {
+		return result, err
+	}
+	t.others = t.first.clone()
 	for section := range t.before {
 		result.Compared = append(result.Compared, section)
 	}
@@ -114,75 +120,41 @@ func (t *Trial) Run(ctx context.Context) (result Result, err error) {
 		t.Say("pair %d/%d: %s", i+1, t.Pairs, pair)
 		result.Pairs = append(result.Pairs, pair)
 	}
-	return result, nil
+	return result, t.last(ctx, &result)
 }
 
-// remember notes how host and engine are while no session is there, neither ours nor
-// another.
-func (t *Trial) remember(ctx context.Context) error {
-	for {
-		if err := t.idle(ctx); err != nil {
-			return err
-		}
-		objects, err := t.Engine.Objects(ctx)
-		if err != nil {
-			return err
-		}
-		if t.before, err = t.host.read(ctx); err != nil {
-			return err
-		}
-		strangers, err := t.strangers(ctx)
-		if err != nil {
-			return err
-		}
-		if len(strangers) > 0 {
-			continue // they came while we looked
-		}
-		t.known = map[string]bool{}
-		for _, o := range objects {
-			t.known[o.ID] = true
-		}
-		return nil
-	}
-}
-
-// strangers are the objects that others have put on the engine meanwhile. Before anything
-// is remembered these are the objects of other sessions: the trial begins without any.
-func (t *Trial) strangers(ctx context.Context) ([]string, error) {
-	objects, err := t.Engine.Objects(ctx)
-	var names []string
-	for _, o := range objects {
-		foreign := o.Session != "" && !t.ours[o.Session]
-		if t.known != nil {
-			foreign = !t.known[o.ID] && !t.ours[o.Session]
-		}
-		if foreign {
-			names = append(names, o.Kind+" "+o.Name)
-		}
-	}
-	return names, err
-}
-
-// idle waits until no other session is on the engine: host rules and interfaces do not say
-// whose they are.
-func (t *Trial) idle(ctx context.Context) error {
+// alone waits until nobody else has anything on the engine, for a last look in which
+// nothing is excused. It says whether that came.
+func (t *Trial) alone(ctx context.Context) (bool, error) {
 	beat := time.NewTicker(idleEvery)
 	defer beat.Stop()
 	for start := time.Now(); ; {
-		strangers, err := t.strangers(ctx)
-		if err != nil || len(strangers) == 0 {
-			return err
+		there, err := t.Engine.Traces(ctx, func(session string) bool { return session != "" && !t.ours[session] })
+		if err != nil || len(there.Names) == 0 {
+			return err == nil, err
 		}
 		if time.Since(start) > idleWithin {
-			return fmt.Errorf("the engine is in use by others, and their rules on the host cannot be told from ours: "+
-				"wait for them to end, or remove what they left: make clean (%s)", strings.Join(strangers, ", "))
+			return false, nil
 		}
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return false, context.Cause(ctx)
 		case <-beat.C:
 		}
 	}
+}
+
+// last compares the host once more with what it was before the trial.
+func (t *Trial) last(ctx context.Context, result *Result) error {
+	var err error
+	if result.Alone, err = t.alone(ctx); err != nil {
+		return err
+	}
+	if result.Alone {
+		t.others = t.first
+	}
+	_, result.Left, err = t.poll(ctx, time.Now(), t.changed(ctx))
+	return err
 }
 
 // run starts a run of some of the trial's scenarios.
@@ -225,9 +197,6 @@ func (t *Trial) rehearse(ctx context.Context) (left []string, err error) {
 func (t *Trial) shoot(ctx context.Context, s shot) (Kill, error) {
 	names := t.cast(s)
 	for try := 1; ; try++ {
-		if err := t.idle(ctx); err != nil {
-			return Kill{}, err
-		}
 		kill, err := t.shot(ctx, s, names)
 		if err != nil || kill.Phase != Ended || try == tries {
 			return kill, err

@@ -24,6 +24,10 @@ type Result struct {
 	Kills       []Kill   `json:"kills"`
 	Strikes     []Strike `json:"faultd_kills,omitempty"`
 	Pairs       []Pair   `json:"pairs,omitempty"`
+	// Left is what the host had in the end that it had not before, Alone whether nobody
+	// else had anything on the engine then.
+	Left  []string `json:"left,omitempty"`
+	Alone bool     `json:"alone"`
 }
 
 // Kill is one kill of the harness.
@@ -109,6 +113,7 @@ func (r Result) Faults() []string {
 	for _, p := range r.Pairs {
 		add(fmt.Sprintf("pair %d", p.N), append(slices.Clone(p.Wrong), p.Left...))
 	}
+	add("in the end", r.Left)
 	return all
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,9 +13,8 @@ import (
 
 // Settled is how long it took until nothing of a run was left.
 type Settled struct {
-	GoneMS int64    `json:"gone_ms"`          // its processes, and the objects of its session
-	HostMS int64    `json:"host_ms"`          // the host too was as before
-	Others bool     `json:"others,omitempty"` // had come meanwhile: the host was looked at when they had gone
+	GoneMS int64    `json:"gone_ms"` // its processes, and the objects of its session
+	HostMS int64    `json:"host_ms"` // the host too was as before
 	Left   []string `json:"left,omitempty"`
 }
 
@@ -27,21 +27,8 @@ func (t *Trial) settled(ctx context.Context, c *child, from time.Time, s *Settle
 	if s.Left = left; err != nil || len(left) > 0 {
 		return err
 	}
-	took, s.Left, err = t.poll(ctx, from, func() ([]string, error) { return t.changed(ctx) })
+	took, s.Left, err = t.poll(ctx, from, t.changed(ctx))
 	s.HostMS = took.Milliseconds()
-	if err != nil || len(s.Left) == 0 {
-		return err
-	}
-	strangers, err := t.strangers(ctx)
-	if err != nil || len(strangers) == 0 {
-		return err
-	}
-	s.HostMS, s.Others = 0, true
-	t.Say("%d objects of others are on the engine, such as %s: the host is compared when they have gone", len(strangers), strangers[0])
-	if err := t.idle(ctx); err != nil {
-		return err
-	}
-	_, s.Left, err = t.poll(ctx, time.Now(), func() ([]string, error) { return t.changed(ctx) })
 	return err
 }
 
@@ -61,7 +48,7 @@ func (t *Trial) orphaned(ctx context.Context, c *child, lost process, from time.
 	}
 	var end Settled
 	err = t.settled(ctx, c, time.Now(), &end)
-	s.Others, s.Left = end.Others, end.Left
+	s.Left = end.Left
 	return err
 }
 
@@ -73,12 +60,15 @@ func (t *Trial) poll(ctx context.Context, at time.Time, look func() ([]string, e
 	for {
 		began := time.Since(at)
 		left, err := look()
-		if err != nil || len(left) == 0 || began > Within {
-			return time.Since(at), left, err
+		if err != nil {
+			return time.Since(at), nil, err
+		}
+		if len(left) == 0 || began > Within {
+			return time.Since(at), left, nil
 		}
 		select {
 		case <-ctx.Done():
-			return time.Since(at), left, context.Cause(ctx)
+			return time.Since(at), nil, context.Cause(ctx)
 		case <-beat.C:
 		}
 	}
@@ -102,13 +92,30 @@ func (t *Trial) leftovers(ctx context.Context, c *child, session, beds string) (
 	return left, err
 }
 
-// changed is what differs on the host from before the trial.
-func (t *Trial) changed(ctx context.Context) ([]string, error) {
-	now, err := t.host.read(ctx)
-	if err != nil {
-		return nil, err
+// changed returns a function for poll: what differs on the host from before the trial, and
+// did at every look so far, less what is of others. What comes and goes meanwhile is in
+// somebody's hands.
+func (t *Trial) changed(ctx context.Context) func() ([]string, error) {
+	var always []string
+	looks := 0
+	return func() ([]string, error) {
+		now, err := t.host.read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		differ := Difference(t.before, now)
+		if len(differ) > 0 {
+			if _, err := t.meet(ctx, t.others, now[SectionLinks]); err != nil {
+				return nil, err
+			}
+			differ = slices.DeleteFunc(differ, t.others.concern)
+		}
+		if looks++; looks == 1 {
+			always = differ
+		}
+		always = slices.DeleteFunc(always, func(line string) bool { return !slices.Contains(differ, line) })
+		return always, nil
 	}
-	return Difference(t.before, now), nil
 }
 
 // buryWithin bounds the removal of what a run has left, when the trial ends too.

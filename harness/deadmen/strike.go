@@ -26,9 +26,6 @@ const strikeAfter = 5 * time.Millisecond
 // away what it has started.
 func (t *Trial) strike(ctx context.Context, n int) (Strike, error) {
 	s := Strike{N: n + 1, Aim: strikeAt[n%len(strikeAt)]}
-	if err := t.idle(ctx); err != nil {
-		return s, err
-	}
 	c, err := t.run(t.Seed+int64(n), t.Scenarios...)
 	if err != nil {
 		return s, err
@@ -103,9 +100,6 @@ func blamed(run string) (wrong []string) {
 // what cleans up must not think of its objects.
 func (t *Trial) pair(ctx context.Context, n int) (Pair, error) {
 	p := Pair{N: n + 1}
-	if err := t.idle(ctx); err != nil {
-		return p, err
-	}
 	doomed, err := t.run(t.Seed+int64(n), t.Scenarios[n%len(t.Scenarios)])
 	if err != nil {
 		return p, err
@@ -154,6 +148,6 @@ func (t *Trial) pair(ctx context.Context, n int) (Pair, error) {
 	}
 	var end Settled
 	err = t.settled(ctx, spared, time.Now(), &end)
-	p.Left, p.Others = end.Left, end.Others
+	p.Left = end.Left
 	return p, err
 }
