@@ -146,7 +146,7 @@ func processTrials(bed *harness.Bed) []trial {
 		onSeeds(bed, func(n []topology.Node) fault.Fault { return fault.Pause{Nodes: n} }),
 		onSeeds(bed, func(n []topology.Node) fault.Fault { return fault.Kill{Nodes: n} }),
 		onSeeds(bed, func(n []topology.Node) fault.Fault { return fault.Restart{Nodes: n} }),
-		add(func(n []topology.Node) fault.Fault { return fault.FDLimit{Nodes: n} }),
+		onSeeds(bed, func(n []topology.Node) fault.Fault { return fault.FDLimit{Nodes: n} }),
 		add(func(n []topology.Node) fault.Fault { return fault.CPUStarve{Nodes: n, CPUs: 0.02} }),
 		add(func(n []topology.Node) fault.Fault { return fault.MemoryLimit{Nodes: n, Bytes: 128 << 20} }),
 		add(func(n []topology.Node) fault.Fault { return fault.DiskFull{Nodes: n, Spare: 64 << 10} }),
