@@ -16,8 +16,11 @@ import (
 // confirm probes until the fault is seen to bite and the control is not bitten, or the
 // time for it is over.
 func (i *Injection) confirm(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, confirmWithin)
-	start := time.Now()
+	limit, start := confirmWithin, time.Now()
+	if i.plan.Insist != nil {
+		limit = insistWithin
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	beat := time.NewTicker(again)
 	defer beat.Stop()

@@ -19,6 +19,7 @@ const (
 	DefaultSilence = 500 * time.Millisecond
 	answerWithin   = 2 * time.Second  // for a probe that should be answered
 	confirmWithin  = 5 * time.Second  // from applied to seen biting
+	insistWithin   = 15 * time.Second // the same, for a target that moves
 	goneWithin     = 15 * time.Second // from healed to seen well: a killed node has to start
 	healWithin     = 30 * time.Second // for the undo itself, on a context of its own
 	again          = 50 * time.Millisecond
