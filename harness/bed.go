@@ -65,6 +65,7 @@ type Bed struct {
 	since      time.Time // of the latest injection, by the wall clock
 	unwatch    func() bool
 	killed     map[string]bool // nodes that a fault has killed and not started again
+	ending     bool            // it is being put away: what faults still do is no matter
 }
 
 // node is one place of the topology and the container that fills it.
@@ -263,6 +264,16 @@ func (b *Bed) steer(ctx context.Context, name string) error {
 		return fmt.Errorf("steer %s: %w", name, err)
 	}
 	return nil
+}
+
+// restarted tells faults in force that what they did in a node is gone with its process.
+func (b *Bed) restarted(name string) {
+	b.mu.Lock()
+	ending := b.ending
+	b.mu.Unlock()
+	if !ending {
+		b.book.Restarted(name)
+	}
 }
 
 // Resteer lays the steering of all nodes anew, at once.

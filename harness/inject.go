@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/faultbed/faultbed/harness/fault"
@@ -38,7 +39,7 @@ func (b *Bed) Inject(ctx context.Context, f fault.Fault) *Injection {
 	if errors.Is(err, fault.ErrUnavailable) {
 		b.mu.Lock()
 		b.history.Unavailable = err.Error()
-		b.injections = b.injections[:len(b.injections)-1] // it never was
+		b.injections = slices.DeleteFunc(b.injections, func(other *Injection) bool { return other == i }) // it never was
 		b.mu.Unlock()
 		b.tb.Skipf("%v", err)
 	}

@@ -40,7 +40,10 @@ func (b *Bed) replace(ctx context.Context, n topology.Node) error {
 	if err != nil && !errors.Is(err, agent.ErrNodeGone) {
 		return err
 	}
+	b.mu.Lock()
 	b.walked[n.Name] += int(walked) //nolint:gosec // a count of connections
+	b.mu.Unlock()
+	b.restarted(n.Name)
 	processes{b}.note(n.Name, false)
 	if err := engine.Stop(ctx, b.network, old.container.ID, StopGrace); err != nil {
 		return err

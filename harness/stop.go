@@ -56,6 +56,7 @@ func (b *Bed) stop() {
 // heal undoes what is still in force, last first.
 func (b *Bed) heal(ctx context.Context) {
 	b.mu.Lock()
+	b.ending = true
 	injections := slices.Clone(b.injections)
 	b.mu.Unlock()
 	for _, i := range slices.Backward(injections) {
@@ -109,7 +110,9 @@ func (b *Bed) closeBooks(ctx context.Context) error {
 // Bypass counts the TCP connections to other nodes that walked around their links, by
 // node.
 func (b *Bed) Bypass(ctx context.Context) (map[string]int, error) {
+	b.mu.Lock()
 	bypass := maps.Clone(b.walked)
+	b.mu.Unlock()
 	for name, n := range b.nodes {
 		if n.container == nil || n.spec.Role == topology.Origin {
 			continue

@@ -3,6 +3,7 @@ package harness
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -148,8 +149,23 @@ func (p processes) Unpause(ctx context.Context, name string) error {
 }
 
 func (p processes) Kill(ctx context.Context, name string) error {
-	p.note(name, true)
+	if err := p.leave(ctx, name); err != nil {
+		return err
+	}
 	return p.bed.session.Engine.Kill(ctx, p.bed.network, p.bed.Container(name))
+}
+
+// leave notes that a fault ends a node, and what its namespace has counted by then.
+func (p processes) leave(ctx context.Context, name string) error {
+	walked, err := p.bed.session.Agent.Bypass(ctx, p.bed.Container(name))
+	if err != nil && !errors.Is(err, agent.ErrNodeGone) {
+		return fmt.Errorf("bypass counter of %s: %w", name, err)
+	}
+	p.bed.mu.Lock()
+	p.bed.walked[name] += int(walked) //nolint:gosec // a count of connections
+	p.bed.mu.Unlock()
+	p.note(name, true)
+	return nil
 }
 
 // note tells a node that a fault has killed from one that died by itself.
@@ -169,6 +185,7 @@ func (p processes) Start(ctx context.Context, name string) error {
 		return err
 	}
 	p.note(name, false)
+	p.bed.restarted(name)
 	if err := p.bed.steer(ctx, name); err != nil {
 		return err
 	}
@@ -179,6 +196,9 @@ func (p processes) Start(ctx context.Context, name string) error {
 }
 
 func (p processes) Stop(ctx context.Context, name string) error {
+	if err := p.leave(ctx, name); err != nil {
+		return err
+	}
 	return p.bed.session.Engine.Stop(ctx, p.bed.network, p.bed.Container(name), StopGrace)
 }
 

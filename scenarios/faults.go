@@ -84,8 +84,7 @@ var _ = Describe("The catalogue of faults", faults, needs("long-answers"), func(
 	entries("with more effect than it says is INCONCLUSIVE", Label(), func(ctx SpecContext, trials func(*harness.Bed) []trial) {
 		bed := start(ctx)
 		for _, t := range trials(bed) {
-			// A node that was killed too cannot look any more.
-			Expect(inconclusive(bed, ctx, fault.Spill{Of: t.of, Over: t.over}, "control|seed-2>.* is error")).To(BeEmpty())
+			Expect(inconclusive(bed, ctx, fault.Spill{Of: t.of, Over: t.over}, "control")).To(BeEmpty())
 		}
 	})
 })
@@ -97,7 +96,7 @@ func inconclusive(bed *harness.Bed, ctx SpecContext, f fault.Fault, because stri
 	if verdict == history.NotApplicable {
 		return ""
 	}
-	if matched, _ := MatchRegexp(because).Match(reason); verdict != history.Inconclusive || !matched {
+	if matched, _ := ContainSubstring(because).Match(reason); verdict != history.Inconclusive || !matched {
 		return fmt.Sprintf("%s on %s: %s %q, want %s because of %q", f.Kind(), f.Target(), verdict, reason, history.Inconclusive, because)
 	}
 	return ""

@@ -24,7 +24,7 @@ func (b Bandwidth) Target() string {
 
 // Plan implements Fault.
 func (b Bandwidth) Plan(t Target, id string) (Plan, error) {
-	if b.BytesPerSecond < 1000 {
+	if b.BytesPerSecond < 1000 || b.BytesPerSecond%1000 != 0 {
 		return Plan{}, fmt.Errorf("%d bytes/s: toxiproxy counts in thousands, use 1000 at least", b.BytesPerSecond)
 	}
 	effect := func(s toxic.Stream) toxic.Toxic {

@@ -23,6 +23,10 @@ func (c Clamp) Target() string { return fmt.Sprintf("%s to %d bytes", list(c.Nod
 
 // Plan implements Fault.
 func (c Clamp) Plan(t Target, _ string) (Plan, error) {
+	// RFC 791: what cannot forward 68 bytes is no IP host, and no packet is longer than 65535.
+	if c.Bytes < 68 || c.Bytes > 65535 {
+		return Plan{}, fmt.Errorf("%d bytes: use 68 to 65535", c.Bytes)
+	}
 	if err := named(t, c.Nodes); err != nil {
 		return Plan{}, err
 	}
@@ -32,6 +36,7 @@ func (c Clamp) Plan(t Target, _ string) (Plan, error) {
 	}
 	return Plan{
 		Mechanism: "netlink, MTU of eth0",
+		Affected:  Around(c.Nodes...).In(t.Edges()), Nodes: names(c.Nodes), Lives: names(c.Nodes),
 		Apply: func(ctx context.Context) (Undo, error) {
 			return each(ctx, c.Nodes, func(ctx context.Context, node string) (Undo, error) {
 				previous, err := t.Kernel().SetMTU(ctx, t.Container(node), c.Bytes)
@@ -40,7 +45,7 @@ func (c Clamp) Plan(t Target, _ string) (Plan, error) {
 				}
 				return func(ctx context.Context) error {
 					_, err := t.Kernel().SetMTU(ctx, t.Container(node), previous)
-					return quietly(ctx, t, node, err)
+					return quietly(err)
 				}, nil
 			})
 		},

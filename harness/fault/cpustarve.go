@@ -22,9 +22,9 @@ func (c CPUStarve) Target() string { return fmt.Sprintf("%s to %g CPUs", list(c.
 
 // Plan implements Fault.
 func (c CPUStarve) Plan(t Target, _ string) (Plan, error) {
-	const least, most = 0.01, 1 // the engine's own least; a process of one thread does not notice more
+	const least, most = 0.01, 0.2 // the engine's own least; with more, probes keep nobody busy enough to be throttled
 	if c.CPUs < least || c.CPUs > most {
-		return Plan{}, fmt.Errorf("%g CPUs: use %g to %d", c.CPUs, least, most)
+		return Plan{}, fmt.Errorf("%g CPUs: use %g to %g", c.CPUs, least, most)
 	}
 	plan, err := outage(t, c.Nodes)
 	if err != nil {

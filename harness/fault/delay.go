@@ -26,8 +26,8 @@ func (d Delay) Target() string {
 
 // Plan implements Fault.
 func (d Delay) Plan(t Target, id string) (Plan, error) {
-	if d.By <= 0 || d.Jitter < 0 || d.Jitter > d.By {
-		return Plan{}, fmt.Errorf("delay by %s±%s: must be positive, the jitter no larger", d.By, d.Jitter)
+	if d.Jitter < 0 || d.By-d.Jitter < leastTime || d.By > mostTime {
+		return Plan{}, fmt.Errorf("by %s±%s: use %s at least, and %s at most", d.By, d.Jitter, leastTime, mostTime)
 	}
 	effect := func(s toxic.Stream) toxic.Toxic { return toxic.Latency{Delay: d.By, Jitter: d.Jitter, Stream: s} }
 	return streamPlan(t, d.Links, d.Direction, id, effect, Plan{

@@ -49,12 +49,20 @@ func (d DiskFull) Plan(t Target, id string) (Plan, error) {
 		_, free, err := t.Kernel().Disk(ctx, t.Container(node), stores[node])
 		return free, err
 	}
+	full := func(ctx context.Context, node string) (uint64, error) {
+		size, free, err := t.Kernel().Disk(ctx, t.Container(node), stores[node])
+		if free < size/32 { // the swarm stores there, too: how much is free changes
+			return 1, err
+		}
+		return 0, err
+	}
 	return Plan{
 		Mechanism: "a file of faultd's on the node's tmpfs",
+		Affected:  Around(d.Nodes...).In(t.Edges()), Nodes: names(d.Nodes), Lives: names(d.Nodes),
 		Apply: func(ctx context.Context) (Undo, error) {
 			return each(ctx, d.Nodes, func(ctx context.Context, node string) (Undo, error) {
 				owner := id + "-" + node
-				undo := func(ctx context.Context) error { return quietly(ctx, t, node, t.Kernel().Unfill(ctx, owner)) }
+				undo := func(ctx context.Context) error { return quietly(t.Kernel().Unfill(ctx, owner)) }
 				if err := t.Kernel().Fill(ctx, owner, t.Container(node), stores[node], uint64(d.Spare)); err != nil {
 					return undo, fmt.Errorf("fill the disk of %s: %w", node, err)
 				}
@@ -62,7 +70,7 @@ func (d DiskFull) Plan(t Target, id string) (Plan, error) {
 			})
 		},
 		Counters: figures("free bytes", names(d.Nodes), free),
-		Spared:   figures("free bytes", sample(spared, 2), free),
+		Spared:   figures("full disks", sample(spared, 2), full),
 		Proven: func(before, during map[string]uint64) error {
 			const block = 64 << 10 // file systems give out blocks, and keep some for themselves
 			for name, n := range during {

@@ -23,8 +23,8 @@ func (d DNSSlow) Target() string { return fmt.Sprintf("%s, by %s", lookups{d.Nod
 
 // Plan implements Fault.
 func (d DNSSlow) Plan(t Target, id string) (Plan, error) {
-	if d.By <= 0 {
-		return Plan{}, fmt.Errorf("by %s: must be positive", d.By)
+	if d.By < leastTime || d.By > mostTime {
+		return Plan{}, fmt.Errorf("by %s: use %s to %s", d.By, leastTime, mostTime)
 	}
 	return lookups{d.Nodes, d.Of}.plan(t, id, agent.Spoof{Answer: agent.AnswerSlow, Delay: d.By}, Plan{
 		Bites: slower(float64(d.By.Milliseconds())),

@@ -32,7 +32,7 @@ func (d Drop) Plan(t Target, id string) (Plan, error) {
 	return Plan{
 		Mechanism: "nftables drop",
 		Apply:     func(ctx context.Context) (Undo, error) { return p.apply(ctx, t, id) },
-		Affected:  edges, Edges: edges, Bites: silent,
+		Affected:  edges, Lives: p.lives(), Edges: edges, Bites: silent,
 		Counters: p.caught(t, id), Proven: somePackets,
 	}, nil
 }

@@ -52,9 +52,9 @@ func (d DropList) Plan(t Target, id string) (Plan, error) {
 	}
 	p := packets{edges: edges, direction: d.Direction, rule: agent.Rule{Verdict: agent.Drop, Sample: agent.Sample{Indices: indices}}}
 	return Plan{
-		Mechanism: "nftables, counted in the connection's mark", Needs: []string{"nft-ct-mark"},
+		Mechanism: "nftables, counted in the connection's mark", Needs: []string{"nft-ct-mark", "offloads"},
 		Apply:    func(ctx context.Context) (Undo, error) { return p.applyOnWire(ctx, t, id) },
-		Affected: edges, Edges: seen, Asks: asks,
+		Affected: edges, Lives: p.lives(), Edges: seen, Asks: asks,
 		Counters: p.caught(t, id), Proven: everyDirection,
 		Untouched: spareWire(0.05),
 	}, nil

@@ -35,9 +35,9 @@ func (d Duplicate) Plan(t Target, id string) (Plan, error) {
 	}
 	p := packets{edges: edges, direction: d.Direction, rule: agent.Rule{Verdict: agent.Duplicate}}
 	return Plan{
-		Mechanism: "nftables dup, at the sender", Needs: []string{"nft-dup"},
+		Mechanism: "nftables dup, at the sender", Needs: []string{"nft-dup", "offloads"},
 		Apply:    func(ctx context.Context) (Undo, error) { return p.applyOnWire(ctx, t, id) },
-		Affected: edges, Edges: seen, Asks: asks, Bites: twice,
+		Affected: edges, Lives: p.lives(), Edges: seen, Asks: asks, Bites: twice,
 		Counters: p.caught(t, id), Proven: everyDirection,
 		Untouched: func(s Sight) error {
 			if twice(s) == nil {

@@ -220,6 +220,11 @@ func (w *world) AddRules(_ context.Context, owner string, rules []agent.Rule) er
 	if w.rules[owner] != nil {
 		return agent.ErrExists
 	}
+	for _, rule := range rules {
+		if w.killed[rule.Node] {
+			return agent.ErrNodeGone
+		}
+	}
 	return w.change("add rules", func() { w.rules[owner] = rules })
 }
 

@@ -46,6 +46,10 @@ type Plan struct {
 
 	// Affected are the links that the fault may change: no control is taken from them.
 	Affected []Edge
+	// Nodes are those that the fault is on, if it is not on links. Lives are those in whose
+	// process or network namespace the effect is, and with which it goes; Ends are those
+	// that do not run while it is in force.
+	Nodes, Lives, Ends []string
 	// Edges are the links on which the fault must be seen, and Asks what to ask on each;
 	// nil is one short question.
 	Edges []Edge

@@ -264,43 +264,45 @@ func TestRefusals(t *testing.T) {
 	peer := w.node("peer-1")
 	link, nodes := fault.Into(peer), []topology.Node{peer}
 	for want, f := range map[string]fault.Fault{
-		"no link of this bed":     fault.BlockPort{Links: fault.Into(peer).Port(1), How: fault.Dropped},
-		"dropped or refused":      fault.BlockPort{Links: link, How: fault.Paused},
-		"upstream or downstream":  fault.Drop{Links: link, Direction: "sideways"},
-		"use reset, or one of":    fault.Refuse{Links: link, With: "a smile"},
-		"use 0.1 to 90 %":         fault.Loss{Links: link, Percent: 100},
-		"no negative burst":       fault.Loss{Links: link, Percent: 1, Burst: -1},
-		"from 1 to 200":           fault.DropList{Links: link, Packets: []int{0}},
-		"no node given":           fault.Unreachable{How: fault.Dropped},
-		"no node nobody":          fault.Pause{Nodes: []topology.Node{{Name: "nobody"}}},
-		"killed":                  fault.Unreachable{Nodes: nodes, How: "gone"},
-		"use 576 to 1499":         fault.MTU{Links: link, Bytes: 100},
-		"gives a long answer":     fault.MTU{Links: fault.Into(peer).Port(65001), Bytes: 1200},
-		"4000 to 20000000":        fault.Rate{Links: link, BytesPerSecond: 10},
-		"fewer than two sets":     fault.Partition{Sets: [][]topology.Node{nodes}},
-		"no two nodes are cut":    fault.Partition{Sets: [][]topology.Node{nodes, nodes}},
-		"no UDP port":             fault.UDPBlock{Links: link},
-		"use 1 to 65535":          fault.UDPBlock{Links: link, Ports: []int{70000}},
-		"must be positive":        fault.Delay{Links: link},
-		"use 1000 at least":       fault.Bandwidth{Links: link, BytesPerSecond: 10},
-		"use 1 to 1024":           fault.Slice{Links: link, Bytes: 5000},
-		"without a pause":         fault.Slice{Links: link, Bytes: 10},
-		"by 0s: must be positive": fault.SlowClose{Links: link},
-		"use 0 to 1048576":        fault.Reset{Links: link, After: -1},
-		"use 1 to 1048576":        fault.LimitData{Links: link},
-		"every 0 bytes":           fault.Garble{Links: link},
-		"SERVFAIL, NXDOMAIN or":   fault.DNSFail{Nodes: nodes},
-		"nothing is wrong":        fault.DNSWrong{Nodes: nodes, Of: nodes, To: peer},
-		"by -1s":                  fault.DNSSlow{Nodes: nodes, By: -time.Second},
-		"spare none or more":      fault.FDLimit{Nodes: nodes, Spare: -1},
-		"use 10 to 20000":         fault.FDHog{From: w.node("peer-2"), On: peer, Port: 65002},
-		"use 0.01 to 1":           fault.CPUStarve{Nodes: nodes},
-		"use 6291456 at least":    fault.MemoryLimit{Nodes: nodes},
-		"use 0 or more":           fault.DiskFull{Nodes: nodes, Spare: -1},
-		"no disk of its own":      fault.DiskFull{Nodes: w.topo.Of(topology.Supernode)},
-		"for 0s: must be":         fault.Once{Of: fault.Reset{Links: link}},
-		"the duty between 0":      fault.Flap{Of: fault.Reset{Links: link}},
-		"two or more":             fault.Ramp{Steps: []fault.Fault{fault.Reset{Links: link}}, Every: time.Second},
+		"no link of this bed":    fault.BlockPort{Links: fault.Into(peer).Port(1), How: fault.Dropped},
+		"dropped or refused":     fault.BlockPort{Links: link, How: fault.Paused},
+		"upstream or downstream": fault.Drop{Links: link, Direction: "sideways"},
+		"use reset, or one of":   fault.Refuse{Links: link, With: "a smile"},
+		"use 0.1 to 90 %":        fault.Loss{Links: link, Percent: 100},
+		"no negative burst":      fault.Loss{Links: link, Percent: 1, Burst: -1},
+		"from 1 to 200":          fault.DropList{Links: link, Packets: []int{0}},
+		"no node given":          fault.Unreachable{How: fault.Dropped},
+		"no node nobody":         fault.Pause{Nodes: []topology.Node{{Name: "nobody"}}},
+		"killed":                 fault.Unreachable{Nodes: nodes, How: "gone"},
+		"use 576 to 1499":        fault.MTU{Links: link, Bytes: 100},
+		"gives a long answer":    fault.MTU{Links: fault.Into(peer).Port(65001), Bytes: 1200},
+		"4000 to 5000000":        fault.Rate{Links: link, BytesPerSecond: 10},
+		"fewer than two sets":    fault.Partition{Sets: [][]topology.Node{nodes}},
+		"no two nodes are cut":   fault.Partition{Sets: [][]topology.Node{nodes, nodes}},
+		"no UDP port":            fault.UDPBlock{Links: link},
+		"use 1 to 65535":         fault.UDPBlock{Links: link, Ports: []int{70000}},
+		"use 50ms at least":      fault.Delay{Links: link, By: time.Second, Jitter: time.Second},
+		"use 1000 at least":      fault.Bandwidth{Links: link, BytesPerSecond: 10},
+		"use 1 to 1024":          fault.Slice{Links: link, Bytes: 5000},
+		"without a pause":        fault.Slice{Links: link, Bytes: 10},
+		"by 0s: use 50ms":        fault.SlowClose{Links: link},
+		"use 0 to 1048576":       fault.Reset{Links: link, After: -1},
+		"use 1 to 1048576":       fault.LimitData{Links: link},
+		"every 0 bytes":          fault.Garble{Links: link},
+		"SERVFAIL, NXDOMAIN or":  fault.DNSFail{Nodes: nodes},
+		"nothing is wrong":       fault.DNSWrong{Nodes: nodes, Of: nodes, To: peer},
+		"by -1s":                 fault.DNSSlow{Nodes: nodes, By: -time.Second},
+		"spare none or more":     fault.FDLimit{Nodes: nodes, Spare: -1},
+		"use 10 to 20000":        fault.FDHog{From: w.node("peer-2"), On: peer, Port: 65002},
+		"use 0.01 to 0.2":        fault.CPUStarve{Nodes: nodes},
+		"use 6291456 at least":   fault.MemoryLimit{Nodes: nodes},
+		"use 0 or more":          fault.DiskFull{Nodes: nodes, Spare: -1},
+		"no disk of its own":     fault.DiskFull{Nodes: w.topo.Of(topology.Supernode)},
+		"for 0s: must be":        fault.Once{Of: fault.Reset{Links: link}},
+		"the duty between 0":     fault.Flap{Of: fault.Reset{Links: link}},
+		"two or more":            fault.Ramp{Steps: []fault.Fault{fault.Reset{Links: link}}, Every: time.Second},
+		"a timetable already":    fault.Once{Of: fault.Flap{Of: fault.Reset{Links: link}, Period: time.Second, Duty: 0.5}, For: time.Second},
+		"use 68 to 65535":        fault.Clamp{Nodes: nodes, Bytes: 10},
 		"use one kind": fault.Ramp{Every: time.Second, Steps: []fault.Fault{
 			fault.Reset{Links: link}, fault.Stall{Links: link},
 		}},
@@ -342,6 +344,51 @@ func TestBook(t *testing.T) {
 		}
 		if _, err := inject(fault.Delay{Links: link, By: time.Second}); err != nil {
 			t.Errorf("a delay after the first was healed: %v", err)
+		}
+	})
+}
+
+// TestAfterAKill puts faults in force while a node is dead, heals them in any order, and
+// sees that one whose effect has gone with a node proves nothing.
+func TestAfterAKill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, book := newWorld(), fault.NewBook("t")
+		seed, peer := []topology.Node{w.node("seed-1")}, w.node("peer-1")
+		inject := func(f fault.Fault) *fault.Injection {
+			t.Helper()
+			i, err := fault.Inject(t.Context(), w, f, book, clock)
+			if err != nil || !i.Record().Receipt.Bites {
+				t.Fatalf("%s: %v, %q", f.Kind(), err, i.Record().Receipt.Doubt)
+			}
+			return i
+		}
+		heal := func(i *fault.Injection) {
+			t.Helper()
+			if err := i.Heal(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		kill := inject(fault.Kill{Nodes: seed})
+		drop := inject(fault.Drop{Links: fault.Into(peer)}) // from the dead seed, too
+		second := inject(fault.Kill{Nodes: []topology.Node{w.node("seed-2")}})
+		heal(second)
+		heal(drop)
+		heal(kill)
+
+		silent := inject(fault.Drop{Links: fault.Into(seed...)})
+		paused := inject(fault.Pause{Nodes: []topology.Node{w.node("seed-2")}})
+		heal(silent) // while another keeps some of the clients away
+		heal(paused)
+
+		clamp := inject(fault.Clamp{Nodes: seed, Bytes: 1200})
+		heal(inject(fault.Kill{Nodes: seed}))
+		book.Restarted("seed-1")
+		heal(clamp)
+		if r := clamp.Record(); !strings.Contains(r.Error, "seed-1 was started anew") {
+			t.Errorf("a clamp that went with its node: error %q", r.Error)
+		}
+		if left := w.residue(); len(left) > 0 {
+			t.Errorf("left %v", left)
 		}
 	})
 }

@@ -41,7 +41,7 @@ func (h FDHog) Plan(t Target, id string) (Plan, error) {
 	}
 	return Plan{
 		Mechanism: "idle connections of faultd's, out of the client's network namespace",
-		Affected:  Around(h.On).In(t.Edges()),
+		Affected:  Around(h.On).In(t.Edges()), Nodes: names(on), Lives: []string{h.From.Name},
 		Apply: func(ctx context.Context) (Undo, error) {
 			undo := once(func(ctx context.Context) error { return t.Kernel().Unhog(ctx, id) })
 			if err := t.Kernel().Hog(ctx, id, t.Container(h.From.Name), t.Destination(edges[0]), h.Connections); err != nil {
@@ -66,13 +66,12 @@ func (h FDHog) Plan(t Target, id string) (Plan, error) {
 		Proven: func(before, during map[string]uint64) error {
 			name := "descriptors of " + h.On.Name
 			const passing = 8
-			if during[name]+passing >= during["limit"] {
+			full := during[name]+passing >= during["limit"] && before[name]+passing < before["limit"]
+			held, rise, want := int64(during["connections"]), int64(during[name])-int64(before[name]), int64(h.Connections)*9/10 //nolint:gosec // small counts
+			if held > 0 && full || held >= want && rise >= want {
 				return nil
 			}
-			if rise := int64(during[name]) - int64(before[name]); rise < int64(h.Connections)*9/10 { //nolint:gosec // small counts
-				return fmt.Errorf("%d more descriptors are open, of %d connections and a limit of %d", rise, h.Connections, during["limit"])
-			}
-			return nil
+			return fmt.Errorf("%d connections are held and %d more descriptors open, of %d and a limit of %d", held, rise, h.Connections, during["limit"])
 		},
 	}, nil
 }

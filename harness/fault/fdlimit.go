@@ -49,11 +49,11 @@ func (f FDLimit) Plan(t Target, _ string) (Plan, error) {
 	}
 	plan := Plan{
 		Mechanism: "prlimit(2), soft limit of RLIMIT_NOFILE",
-		Affected:  seen.Affected,
-		Spared:    figures("nofile", others(t, f.Nodes), soft),
-		Apply:     func(ctx context.Context) (Undo, error) { return f.limit(ctx, t) },
-		Insist:    func(ctx context.Context) error { return f.tighten(ctx, t) },
-		Counters:  func(ctx context.Context) (map[string]uint64, error) { return f.read(ctx, t) },
+		Affected:  seen.Affected, Nodes: names(f.Nodes), Lives: names(f.Nodes),
+		Spared:   figures("nofile", others(t, f.Nodes), soft),
+		Apply:    func(ctx context.Context) (Undo, error) { return f.limit(ctx, t) },
+		Insist:   func(ctx context.Context) error { return f.tighten(ctx, t) },
+		Counters: func(ctx context.Context) (map[string]uint64, error) { return f.read(ctx, t) },
 		Proven: func(before, during map[string]uint64) error {
 			for _, n := range f.Nodes {
 				if key := "nofile of " + n.Name; during[key] >= before[key] {
@@ -89,7 +89,7 @@ func (f FDLimit) limit(ctx context.Context, t Target) (Undo, error) {
 		}
 		return func(ctx context.Context) error {
 			_, err := t.Kernel().LimitDescriptors(ctx, container, previous)
-			return quietly(ctx, t, node, err)
+			return quietly(err)
 		}, nil
 	})
 }

@@ -1,6 +1,10 @@
 package fault
 
-import "github.com/faultbed/faultbed/harness/toxic"
+import (
+	"time"
+
+	"github.com/faultbed/faultbed/harness/toxic"
+)
 
 // HalfOpen takes the server's end of the connections of some links away and does not
 // tell the client, as when a server's machine dies or a firewall forgets: what the
@@ -18,5 +22,7 @@ func (h HalfOpen) Target() string { return h.Links.String() }
 // Plan implements Fault.
 func (h HalfOpen) Plan(t Target, id string) (Plan, error) {
 	effect := func(toxic.Stream) toxic.Toxic { return toxic.HalfOpen{} } // on both streams, by itself
-	return streamPlan(t, h.Links, Downstream, id, effect, Plan{Mechanism: "toxiproxy half_open (ours)", Bites: mute})
+	return streamPlan(t, h.Links, Downstream, id, effect, Plan{
+		Mechanism: "toxiproxy half_open (ours)", Bites: muteDown, Asks: []Ask{{Silence: time.Second}},
+	})
 }

@@ -58,7 +58,7 @@ type Injection struct {
 	figures  map[string]uint64
 	spared   map[string]uint64
 	undo     Undo
-	unhold   func() error
+	unhold   func(context.Context) error
 }
 
 // ErrUnwell says that a fault was undone and what it had hit is still not well: either
@@ -76,7 +76,7 @@ func Inject(ctx context.Context, t Target, f Fault, book *Book, clock func() int
 	i := &Injection{
 		fault: f, plan: plan, target: t, clock: clock, book: book,
 		undo:   nothing,
-		unhold: func() error { return nil },
+		unhold: func(context.Context) error { return nil },
 		record: history.Fault{ID: id, Kind: f.Kind(), Target: f.Target()},
 	}
 	i.record.Receipt.Mechanism = plan.Mechanism
@@ -136,8 +136,10 @@ func (i *Injection) apply(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("probe control before: %w", err)
 	}
-	if i.plan.Counters != nil {
-		i.figures, _ = i.plan.Counters(ctx) // rules that are not there yet have no counters
+	if i.plan.Counters != nil { // of rules that are not there yet there are none
+		if i.figures, err = i.plan.Counters(ctx); err != nil {
+			return fmt.Errorf("read figures before: %w", err)
+		}
 	}
 	if i.plan.Spared != nil {
 		if i.spared, err = i.plan.Spared(ctx); err != nil {
@@ -148,6 +150,7 @@ func (i *Injection) apply(ctx context.Context) error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.undo, i.state = undo, applied
+	i.book.applied(i)
 	i.before, i.control = before, control
 	at := i.clock()
 	i.record.AppliedMS = &at
@@ -162,10 +165,25 @@ func (i *Injection) hold(ctx context.Context) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
 	go func() { done <- i.plan.Hold(ctx, i.note) }()
-	i.unhold = sync.OnceValue(func() error {
+	i.unhold = func(ctx context.Context) error {
 		cancel()
-		return <-done
-	})
+		select {
+		case err := <-done:
+			i.unhold = func(context.Context) error { return err }
+			return err
+		case <-ctx.Done():
+			return fmt.Errorf("a change that has begun does not end: %w", ctx.Err())
+		}
+	}
+}
+
+// lost records that a node was started anew under the fault.
+func (i *Injection) lost(node string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.state != healed && i.record.Error == "" {
+		i.record.Error = fmt.Sprintf("%s was started anew, without what was done to it before", node)
+	}
 }
 
 // note records that a fault that changes over time has changed.
@@ -184,9 +202,10 @@ func (i *Injection) Heal(ctx context.Context) error {
 	if was == healed {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healWithin)
+	detached := context.WithoutCancel(ctx)
+	ctx, cancel := context.WithTimeout(detached, healWithin)
 	defer cancel()
-	held := i.unhold()
+	held := i.unhold(ctx)
 	if i.plan.Counters != nil {
 		if figures, err := i.plan.Counters(ctx); err == nil { // a flapping fault may be up right now
 			i.mu.Lock()
@@ -215,7 +234,7 @@ func (i *Injection) Heal(ctx context.Context) error {
 	if was != active || !i.Record().Receipt.Bites {
 		return nil
 	}
-	err := i.confirmGone(ctx)
+	err := i.confirmGone(detached)
 	if errors.Is(err, ErrUnwell) {
 		return fmt.Errorf("heal %s on %s: %w", i.fault.Kind(), i.fault.Target(), err)
 	}

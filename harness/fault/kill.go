@@ -27,7 +27,7 @@ func (k Kill) Plan(t Target, id string) (Plan, error) {
 	}
 	plan.Mechanism, plan.Bites = "SIGKILL by the engine; its links refused, as its host would", refused
 	plan.Counters, plan.Spared = figures("running processes", names(k.Nodes), runs(t)), figures("running processes", others(t, k.Nodes), runs(t))
-	plan.Proven = dead
+	plan.Proven, plan.Ends = dead, names(k.Nodes)
 	plan.Apply = func(ctx context.Context) (Undo, error) { return k.kill(ctx, t, id) }
 	return plan, nil
 }

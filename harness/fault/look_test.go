@@ -15,6 +15,8 @@ const segment = 1448
 // look computes what a probe would see. The caller holds mu.
 func (w *world) look(l fault.Look) history.Reading {
 	switch {
+	case w.killed[l.Edge.Client]: // nothing can be asked out of it
+		return history.Reading{Link: l.Edge.String(), Outcome: agent.OutcomeError}
 	case l.Ask.Name != "":
 		return w.resolve(l)
 	case l.Ask.UDP != 0:

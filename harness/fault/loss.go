@@ -56,17 +56,21 @@ func chancePlan(t Target, id string, links Links, d Direction, percent float64, 
 	if len(seen) == 0 {
 		return Plan{}, fmt.Errorf("no server on %s takes and gives as much as would show the fault", links)
 	}
-	p := packets{edges: edges, direction: d, rule: agent.Rule{Verdict: verdict, Sample: agent.Sample{
+	empty := 0
+	if verdict == agent.Corrupt { // what carries nothing has nothing to spoil
+		empty = 20 + 20 + 12 + 2
+	}
+	p := packets{edges: edges, direction: d, rule: agent.Rule{Verdict: verdict, LongerThan: empty, Sample: agent.Sample{
 		PerMillion: uint32(percent * 10_000), Burst: uint32(burst), //nolint:gosec // checked above
 	}}}
-	needs := []string{"nft-numgen"}
+	needs := []string{"nft-numgen", "offloads"}
 	if burst > 1 {
 		needs = append(needs, "nft-ct-mark")
 	}
 	return Plan{
 		Mechanism: "nftables numgen random, " + verdict.String(), Needs: needs,
 		Apply:    func(ctx context.Context) (Undo, error) { return p.applyOnWire(ctx, t, id) },
-		Affected: edges, Edges: seen, Asks: asks,
+		Affected: edges, Lives: p.lives(), Edges: seen, Asks: asks,
 		Counters: p.caught(t, id), Proven: byChance(p.rules(t), percent/100, burst),
 		Untouched: spareWire(percent / 100),
 	}, nil

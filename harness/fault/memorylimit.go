@@ -39,6 +39,7 @@ func (m MemoryLimit) Plan(t Target, _ string) (Plan, error) {
 	}
 	return Plan{
 		Mechanism: "the engine's memory limit (cgroup), swap included", Needs: []string{"cgroup-memory"},
+		Affected: Around(m.Nodes...).In(t.Edges()), Nodes: names(m.Nodes),
 		Apply:    func(ctx context.Context) (Undo, error) { return limit(ctx, t, m.Nodes, Limits{MemoryBytes: m.Bytes}) },
 		Counters: figures("memory limit", names(m.Nodes), read),
 		Spared:   figures("memory bound", others(t, m.Nodes), bound),

@@ -54,7 +54,7 @@ func (m MTU) Plan(t Target, id string) (Plan, error) {
 	p := packets{edges: edges, direction: m.Direction, rule: agent.Rule{Verdict: agent.Drop, LongerThan: m.Bytes}}
 	plan := Plan{
 		Mechanism: "nftables drop by IP length, offloads off", Needs: []string{"offloads"},
-		Affected: edges, Edges: edges, Bites: silent,
+		Affected: edges, Lives: p.lives(), Bites: silent,
 		Apply: func(ctx context.Context) (Undo, error) { return p.applyOnWire(ctx, t, id) },
 	}
 	if m.Direction.up() {
@@ -62,10 +62,9 @@ func (m MTU) Plan(t Target, id string) (Plan, error) {
 	}
 	if m.Direction.down() {
 		plan.Asks = append(plan.Asks, Ask{Bulk: probeBulk})
-		plan.Edges = asked(t, edges, Ask{Bulk: probeBulk})
-		if len(plan.Edges) == 0 {
-			return Plan{}, fmt.Errorf("no server on %s gives a long answer: nothing would show the fault", m.Links)
-		}
+	}
+	if plan.Edges = asked(t, edges, plan.Asks...); len(plan.Edges) == 0 {
+		return Plan{}, fmt.Errorf("no server on %s gives a long answer, or takes a long request: nothing would show the fault", m.Links)
 	}
 	for _, e := range sample(edges, stillAtMost) {
 		plan.Still = append(plan.Still, Look{Edge: e}) // short messages pass
@@ -83,6 +82,11 @@ func (m MTU) Plan(t Target, id string) (Plan, error) {
 func (m MTU) tell(t Target, id string, p packets, plan *Plan) {
 	plan.Mechanism = "nftables reject with icmp fragmentation needed and the MTU, offloads off"
 	plan.Needs, plan.Bites = append(plan.Needs, "nft-payload-write"), m.learned
+	// It lives where the sender is, too.
+	plan.Lives = nil
+	for _, e := range p.edges {
+		plan.Lives = append(plan.Lives, e.Client)
+	}
 	type way struct{ from, to string }
 	learned := map[way]bool{}
 	senders := map[string]bool{}
@@ -98,7 +102,7 @@ func (m MTU) tell(t Target, id string, p packets, plan *Plan) {
 		}
 	}
 	plan.Affected = slices.DeleteFunc(slices.Clone(t.Edges()), func(e Edge) bool {
-		return !learned[way{e.Client, e.Server}] && !learned[way{"", e.Client}]
+		return !learned[way{e.Client, e.Server}] && !learned[way{"", e.Client}] && !learned[way{"", e.Server}]
 	})
 	plan.Apply = func(ctx context.Context) (Undo, error) {
 		undo, err := p.applyOnWire(ctx, t, id)

@@ -60,6 +60,7 @@ func (l lookups) plan(t Target, id string, spoof agent.Spoof, plan Plan, silence
 		spoof.Names = wanted
 	}
 	var containers []string
+	plan.Lives = names(l.nodes)
 	for _, n := range l.nodes {
 		containers = append(containers, t.Container(n.Name))
 		for _, look := range l.looks(n.Name, wanted, silence) {

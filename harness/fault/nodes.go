@@ -83,11 +83,8 @@ func each(ctx context.Context, nodes []topology.Node, do func(ctx context.Contex
 
 // quietly forgives an undo that found its node dead: what was done to the process, or to
 // its namespace, died with it.
-func quietly(ctx context.Context, t Target, node string, err error) error {
-	if err == nil || errors.Is(err, agent.ErrNodeGone) {
-		return nil
-	}
-	if runs, lookErr := t.Processes().Runs(ctx, node); lookErr == nil && !runs {
+func quietly(err error) error {
+	if errors.Is(err, agent.ErrNodeGone) {
 		return nil
 	}
 	return err

@@ -91,7 +91,7 @@ func (p Partition) Plan(t Target, id string) (Plan, error) {
 	return Plan{
 		Mechanism: "nftables drop",
 		Apply:     func(ctx context.Context) (Undo, error) { return addRules(ctx, t, id, rules) },
-		Affected:  affected, Edges: affected, Bites: silent,
+		Affected:  affected, Lives: everybody(t), Edges: affected, Bites: silent,
 		Counters: count(t, id, rules), Proven: somePackets,
 	}, nil
 }

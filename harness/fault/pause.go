@@ -67,7 +67,7 @@ func outage(t Target, nodes []topology.Node) (Plan, error) {
 	if err != nil {
 		return Plan{}, err
 	}
-	plan := Plan{Affected: Around(nodes...).In(t.Edges()), Edges: fromOutside(into, nodes)}
+	plan := Plan{Affected: Around(nodes...).In(t.Edges()), Nodes: names(nodes), Edges: fromOutside(into, nodes)}
 	if len(plan.Edges) == 0 {
 		return Plan{}, fmt.Errorf("nobody is left outside of %s to see it", list(nodes))
 	}

@@ -12,7 +12,7 @@ import (
 // contrast, bounds each connection.
 type Rate struct {
 	Links          Links
-	BytesPerSecond int64 // of IP packets
+	BytesPerSecond int64 // of Ethernet frames: 1514 carry 1448 of a stream
 	Direction      Direction
 }
 
@@ -28,7 +28,7 @@ func (r Rate) Target() string {
 func (r Rate) Plan(t Target, id string) (Plan, error) {
 	// Below the least a single packet takes seconds; the most is what two cores still tell
 	// from no bound.
-	const least, most = 4_000, 20_000_000
+	const least, most = 4_000, 5_000_000
 	if r.BytesPerSecond < least || r.BytesPerSecond > most {
 		return Plan{}, fmt.Errorf("%d bytes/s: use %d to %d", r.BytesPerSecond, least, most)
 	}
@@ -45,9 +45,11 @@ func (r Rate) Plan(t Target, id string) (Plan, error) {
 		return Plan{}, fmt.Errorf("no server on %s takes and gives as much as would show the fault", r.Links)
 	}
 	var rates []agent.Rate
+	var lives []string
 	for _, e := range edges {
 		proxy, port := t.Listener(e)
 		if r.Direction.up() {
+			lives = append(lives, e.Client)
 			rates = append(rates, agent.Rate{Node: t.Container(e.Client), Direction: agent.Upstream, Original: t.Destination(e), BytesPerSecond: uint64(r.BytesPerSecond)}) //nolint:gosec // positive
 		}
 		if r.Direction.down() {
@@ -55,8 +57,8 @@ func (r Rate) Plan(t Target, id string) (Plan, error) {
 		}
 	}
 	return Plan{
-		Mechanism: "HTB at the sender, offloads off", Needs: []string{"htb", "offloads"},
-		Affected: edges, Edges: seen, Asks: asks, Bites: carriedAt(r.BytesPerSecond),
+		Mechanism: "HTB at the sender, offloads off", Needs: []string{"htb", "tbf", "offloads"},
+		Affected: edges, Lives: lives, Edges: seen, Asks: asks, Bites: carriedAt(r.BytesPerSecond),
 		Apply: func(ctx context.Context) (Undo, error) {
 			var undos stack
 			undos.push(once(func(ctx context.Context) error { return t.Kernel().RestoreOffload(ctx, id) }))

@@ -49,10 +49,20 @@ func (r Restart) Plan(t Target, id string) (Plan, error) {
 		if err != nil {
 			return undo, err
 		}
-		_, err = each(ctx, r.Nodes, func(ctx context.Context, node string) (Undo, error) {
-			return nothing, errors.Join(t.Processes().Stop(ctx, node), t.Processes().Start(ctx, node))
+		again, err := each(ctx, r.Nodes, func(ctx context.Context, node string) (Undo, error) {
+			start := func(ctx context.Context) error {
+				if runs, err := t.Processes().Runs(ctx, node); err != nil || runs {
+					return err
+				}
+				return t.Processes().Start(ctx, node)
+			}
+			if err := t.Processes().Stop(ctx, node); err != nil {
+				return start, err
+			}
+			return start, t.Processes().Start(ctx, node)
 		})
-		return undo, errors.Join(err, undo(ctx))
+		undos := stack{undo, again} // of what was half done: those that were stopped are started
+		return undos.undo, errors.Join(err, undo(ctx))
 	}
 	return plan, nil
 }

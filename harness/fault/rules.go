@@ -67,6 +67,17 @@ func (p packets) rules(t Target) []agent.Rule {
 	return rules
 }
 
+// lives are the clients in whose namespaces some of the rules are.
+func (p packets) lives() []string {
+	at := map[string]bool{}
+	if p.direction.down() == (p.rule.Verdict != agent.Duplicate) || p.direction == Both {
+		for _, e := range p.edges {
+			at[e.Client] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(at))
+}
+
 // apply puts p in force under an owner's name.
 func (p packets) apply(ctx context.Context, t Target, owner string) (Undo, error) {
 	return addRules(ctx, t, owner, p.rules(t))

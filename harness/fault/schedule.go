@@ -2,7 +2,6 @@ package fault
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -30,7 +29,7 @@ func (o Once) Plan(t Target, id string) (Plan, error) {
 	if o.For <= 0 {
 		return Plan{}, fmt.Errorf("for %s: must be positive", o.For)
 	}
-	plan, err := o.Of.Plan(t, id)
+	plan, err := still(o.Of, t, id)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -40,7 +39,7 @@ func (o Once) Plan(t Target, id string) (Plan, error) {
 			return nil
 		}
 		note("over")
-		return turns.off(finish(ctx))
+		return finish(ctx, turns.off)
 	}
 	return plan, nil
 }
@@ -69,7 +68,7 @@ func (f Flap) Plan(t Target, id string) (Plan, error) {
 	if on <= 0 || on >= f.Period {
 		return Plan{}, fmt.Errorf("%g of every %s: the period must be positive, the duty between 0 and 1", f.Duty, f.Period)
 	}
-	plan, err := f.Of.Plan(t, id)
+	plan, err := still(f.Of, t, id)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -80,14 +79,14 @@ func (f Flap) Plan(t Target, id string) (Plan, error) {
 				return nil
 			}
 			note("off")
-			if err := turns.off(finish(ctx)); err != nil {
+			if err := finish(ctx, turns.off); err != nil {
 				return fmt.Errorf("flap off: %w", err)
 			}
 			if !pass(ctx, f.Period-on) {
 				return nil
 			}
 			note("on")
-			if err := turns.with(finish(ctx), turns.apply); err != nil {
+			if err := finish(ctx, turns.on); err != nil {
 				return fmt.Errorf("flap on: %w", err)
 			}
 		}
@@ -132,12 +131,13 @@ func (r Ramp) Plan(t Target, id string) (Plan, error) {
 			return Plan{}, fmt.Errorf("step %d is a %s among %s: use one kind", i+1, step.Kind(), r.Steps[0].Kind())
 		}
 		var err error
-		if plans[i], err = step.Plan(t, id); err != nil {
+		if plans[i], err = still(step, t, id); err != nil {
 			return Plan{}, fmt.Errorf("step %d: %w", i+1, err)
 		}
 	}
 	plan := plans[0]
 	for _, later := range plans[1:] {
+		plan.Needs = append(plan.Needs[:len(plan.Needs):len(plan.Needs)], later.Needs...)
 		plan.Affected = append(plan.Affected[:len(plan.Affected):len(plan.Affected)], later.Affected...)
 	}
 	turns := newSwitch(&plan)
@@ -147,13 +147,27 @@ func (r Ramp) Plan(t Target, id string) (Plan, error) {
 				return nil
 			}
 			note(r.Steps[i+1].Target())
-			if err := errors.Join(turns.off(finish(ctx)), turns.with(finish(ctx), plans[i+1].Apply)); err != nil {
+			err := finish(ctx, turns.off)
+			if err == nil {
+				turns.apply = plans[i+1].Apply
+				err = finish(ctx, turns.on)
+			}
+			if err != nil {
 				return fmt.Errorf("step %d: %w", i+2, err)
 			}
 		}
 		return nil
 	}
 	return plan, nil
+}
+
+// still plans a fault that has no timetable of its own: two would not know of each other.
+func still(f Fault, t Target, id string) (Plan, error) {
+	plan, err := f.Plan(t, id)
+	if err == nil && plan.Hold != nil {
+		err = fmt.Errorf("%s has a timetable already: use one", f.Kind())
+	}
+	return plan, err
 }
 
 // turning is a plan's effect with a switch. Hold and the undo of the plan never run at
@@ -167,22 +181,26 @@ type turning struct {
 func newSwitch(plan *Plan) *turning {
 	t := &turning{apply: plan.Apply, undo: nothing}
 	plan.Apply = func(ctx context.Context) (Undo, error) {
-		err := t.with(ctx, t.apply)
+		err := t.on(ctx)
 		return func(ctx context.Context) error { return t.undo(ctx) }, err
 	}
 	return t
 }
 
-func (t *turning) with(ctx context.Context, apply func(context.Context) (Undo, error)) (err error) {
-	t.undo, err = apply(ctx)
+func (t *turning) on(ctx context.Context) (err error) {
+	t.undo, err = t.apply(ctx)
 	return err
 }
 
 func (t *turning) off(ctx context.Context) error { return t.undo(ctx) }
 
-// finish is for a change that was begun: it does not end with ctx, for what is in force
-// must be known.
-func finish(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
+// finish makes a change to its end, though ctx may have ended: what is in force must be
+// known.
+func finish(ctx context.Context, change func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healWithin)
+	defer cancel()
+	return change(ctx)
+}
 
 // pass waits and says whether the time has passed; else ctx has ended.
 func pass(ctx context.Context, wait time.Duration) bool {

@@ -2,6 +2,7 @@ package fault
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/faultbed/faultbed/harness/agent"
 )
@@ -33,11 +34,21 @@ func mute(s Sight) error {
 	if s.During.ConnectMS <= 0 {
 		return fmt.Errorf("%s did not even connect", s.During.Link)
 	}
-	if s.During.Bytes > 0 {
-		return fmt.Errorf("%s gave %d bytes", s.During.Link, s.During.Bytes)
-	}
 	return nil
 }
+
+// muteDown is mute where nothing comes at all. A server that speaks first is still heard
+// when it cannot hear.
+func muteDown(s Sight) error {
+	if err := mute(s); err != nil || s.During.Bytes == 0 {
+		return err
+	}
+	return fmt.Errorf("%s gave %d bytes", s.During.Link, s.During.Bytes)
+}
+
+// leastTime is what a busy machine does not lose by itself, and mostTime what probes can
+// still wait for.
+const leastTime, mostTime = 50 * time.Millisecond, 5 * time.Second
 
 // slower is Bites for faults that only cost time: the answer must be there at least
 // three quarters of asked (milliseconds) later than before. Pumba's tests use the same

@@ -31,8 +31,8 @@ func (s Slice) Plan(t Target, id string) (Plan, error) {
 	switch {
 	case s.Bytes < 1 || s.Bytes > 1024 || s.Vary < 0 || s.Vary >= s.Bytes:
 		return Plan{}, fmt.Errorf("%d±%d bytes: use 1 to 1024, and vary by less", s.Bytes, s.Vary)
-	case s.Pause < 0 || s.Pause > time.Second:
-		return Plan{}, fmt.Errorf("%s apart: use 0 to 1s", s.Pause)
+	case s.Pause < 0 || s.Pause > 100*time.Millisecond || s.Bytes < 16 && s.Pause > 10*time.Millisecond:
+		return Plan{}, fmt.Errorf("%s apart: use 0 to 100ms, and 10ms for less than 16 bytes", s.Pause)
 	case s.Pause == 0 && s.Direction.up():
 		return Plan{}, errors.New("upstream without a pause: nothing would show the fault")
 	}

@@ -23,8 +23,8 @@ func (s SlowClose) Target() string { return fmt.Sprintf("%s by %s", s.Links, s.B
 
 // Plan implements Fault.
 func (s SlowClose) Plan(t Target, id string) (Plan, error) {
-	if s.By <= 0 {
-		return Plan{}, fmt.Errorf("by %s: must be positive", s.By)
+	if s.By < leastTime || s.By > mostTime {
+		return Plan{}, fmt.Errorf("by %s: use %s to %s", s.By, leastTime, mostTime)
 	}
 	effect := func(stream toxic.Stream) toxic.Toxic { return toxic.SlowClose{Delay: s.By, Stream: stream} }
 	return streamPlan(t, s.Links, Downstream, id, effect, Plan{

@@ -3,6 +3,7 @@ package fault
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/toxic"
@@ -22,6 +23,9 @@ func streamPlan(t Target, links Links, d Direction, id string, effect func(toxic
 		return Plan{}, err
 	}
 	plan.Affected, plan.Edges = edges, asked(t, edges, plan.Asks...)
+	if d.up() { // one that talks may do so before it is asked
+		plan.Edges = slices.DeleteFunc(plan.Edges, func(e Edge) bool { return t.Speaks(e).Protocol == "tcp" })
+	}
 	if len(plan.Edges) == 0 {
 		return Plan{}, fmt.Errorf("no server on %s gives such an answer as would show the fault", links)
 	}
@@ -65,7 +69,7 @@ func cutAfter(bytes int64, outcome string) func(Sight) error {
 		if outcome == agent.OutcomeReset {
 			ended = s.During.Outcome == agent.OutcomeReset
 		}
-		if !ended || s.During.Bytes > bytes {
+		if !ended || s.During.Bytes > bytes || s.During.Bytes == 0 && outcome == agent.OutcomeClosed {
 			return fmt.Errorf("%s is %s after %d bytes, not %s after %d", s.During.Link, s.During.Outcome, s.During.Bytes, outcome, bytes)
 		}
 		return nil

@@ -77,6 +77,7 @@ func (u UDPBlock) Plan(t Target, id string) (Plan, error) {
 		}
 	}
 	for pair := range pairs {
+		plan.Lives = append(plan.Lives, pair.Client, pair.Server)
 		pair.Port = u.Ports[0]
 		plan.Edges = append(plan.Edges, pair)
 		plan.Affected = append(plan.Affected, pair)

@@ -152,7 +152,7 @@ func (s Sample) check() error {
 		return errors.New("by chance and by number")
 	case chance && (s.PerMillion == 0 || s.PerMillion >= million):
 		return fmt.Errorf("%d of a million: want 1 to %d", s.PerMillion, million-1)
-	case s.Burst > 1 && s.leave() > s.stay():
+	case s.Burst > 1 && s.leave() > million:
 		return fmt.Errorf("%d of a million in bursts of %d: so many cannot be lost in bursts so short", s.PerMillion, s.Burst)
 	}
 	for _, index := range s.Indices {

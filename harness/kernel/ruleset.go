@@ -85,6 +85,9 @@ func (s *ruleset) add(i int, rule Rule) error {
 		return err
 	}
 	hit := append(s.counted(counterName(i)), rule.effect()...)
+	if rule.Verdict == Corrupt { // a packet without payload ends the rule before it is counted
+		hit = append(rule.effect(), s.counted(counterName(i))...)
+	}
 	if rule.Verdict == TooBig {
 		if err := s.tellMTU(i, rule); err != nil {
 			return err
