@@ -144,6 +144,9 @@ func (b *Bed) audit(ctx context.Context) {
 	}
 	b.mu.Unlock()
 	now, err := b.readFacts(ctx, died)
+	if err == nil {
+		err = b.auditEffects(ctx, died)
+	}
 	if err != nil {
 		b.trouble(fmt.Errorf("audit: %w", err))
 		return
@@ -163,6 +166,33 @@ func (b *Bed) audit(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// auditEffects looks for toxics, and for limits of control groups: no bed begins with any.
+func (b *Bed) auditEffects(ctx context.Context, died map[string]int) error {
+	left, err := b.streams.Residue(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range left {
+		left[i] = "toxic " + left[i]
+	}
+	for name, n := range b.nodes {
+		if _, gone := died[name]; gone || n.container == nil {
+			continue
+		}
+		l, err := b.session.Engine.Limits(ctx, n.container.ID)
+		if err != nil {
+			return err
+		}
+		if l.CPUs > 0 || l.MemoryBytes > 0 {
+			left = append(left, fmt.Sprintf("limits of %s: %g CPUs, %d bytes", name, l.CPUs, l.MemoryBytes))
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.history.Residue = append(b.history.Residue, left...)
+	return nil
 }
 
 // died are the nodes that run no more although no fault has killed them, each with its

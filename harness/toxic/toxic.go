@@ -17,6 +17,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -109,6 +110,31 @@ func (p *Proxy) Ledger(ctx context.Context) (map[string]Count, error) {
 // Config returns toxiproxy's own view of all proxies and toxics, as JSON.
 func (p *Proxy) Config(ctx context.Context) ([]byte, error) {
 	return p.call(ctx, http.MethodGet, "/proxies", nil)
+}
+
+// Residue lists the toxics on any link that are not the counters of the ledger, as
+// "name on link", sorted.
+func (p *Proxy) Residue(ctx context.Context) ([]string, error) {
+	body, err := p.Config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var proxies map[string]struct {
+		Toxics []struct{ Name, Type string } `json:"toxics"`
+	}
+	if err := json.Unmarshal(body, &proxies); err != nil {
+		return nil, fmt.Errorf("decode toxics: %w", err)
+	}
+	var left []string
+	for link, proxy := range proxies {
+		for _, t := range proxy.Toxics {
+			if t.Type != "ledger" {
+				left = append(left, t.Name+" on "+link)
+			}
+		}
+	}
+	slices.Sort(left)
+	return left, nil
 }
 
 // Add puts a toxic under a name of its own on a link.

@@ -268,7 +268,13 @@ func TestLimitDataAndResetAfter(t *testing.T) {
 				t.Errorf("read %d bytes, then %v", n, err)
 			}
 			b.spared()
+			if left, err := b.proxy.Residue(t.Context()); err != nil || len(left) == 0 {
+				t.Errorf("in force are %v, %v", left, err)
+			}
 			b.remove(name)
+			if left, err := b.proxy.Residue(t.Context()); err != nil || len(left) > 0 {
+				t.Errorf("after it was removed there are %v, %v", left, err)
+			}
 		})
 	}
 }
