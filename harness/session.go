@@ -220,7 +220,7 @@ func (s *Session) Close(ctx context.Context) error {
 	}
 	s.note(Mark{Doing: Closing})
 	defer s.note(Mark{Doing: Closing, Done: true})
-	var errs []error
+	errs := []error{s.yield(ctx)}
 	left, err := s.leftovers(ctx)
 	errs = append(errs, err)
 	for _, l := range left {
@@ -232,6 +232,30 @@ func (s *Session) Close(ctx context.Context) error {
 	errs = append(errs, s.faultd.remove(ctx, s.Engine), s.lostBecause())
 	// Faultd is gone on purpose: its connection has nothing more to say.
 	return errors.Join(append(errs, s.Agent.Close(), s.Engine.Close())...)
+}
+
+// yield lets a faultd that has given this session up, and still runs, remove it alone:
+// two would empty a network side by side. It returns when that faultd is gone, or has had
+// its time; at once while the session is well.
+func (s *Session) yield(ctx context.Context) error {
+	if s.lostBecause() == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, yieldWithin)
+	defer cancel()
+	err := await(ctx, "faultd to remove the session", Poll, func(ctx context.Context) error {
+		left, err := leftoversOf(ctx, s.Engine, s.ID)
+		if err == nil && slices.ContainsFunc(left, func(l cluster.Leftover) bool {
+			return l.Kind == cluster.KindContainer && l.Role == cluster.RoleFaultd && l.Running
+		}) {
+			err = errors.New("it runs")
+		}
+		return err
+	})
+	if ctx.Err() != nil {
+		return nil // it hangs; what is left is ours to remove
+	}
+	return err
 }
 
 // leftovers are the objects of this session other than faultd.

@@ -227,7 +227,7 @@ func (b *Bed) remove(ctx context.Context) error {
 	if b.proxy != nil {
 		ids = append(ids, b.proxy.ID)
 	}
-	var err error
+	err := b.session.yield(ctx)
 	for _, id := range ids { // they leave their network one by one in any case
 		err = errors.Join(err, b.session.Engine.RemoveNode(ctx, b.network, id))
 	}

@@ -23,6 +23,8 @@ const (
 	Poll = 100 * time.Millisecond
 	// Lease is how long faultd waits for a sign of life from the harness.
 	Lease = 5 * time.Second
+	// yieldWithin is how long a faultd that has given the session up gets to remove it.
+	yieldWithin = 30 * time.Second
 	// gatePoll is the pace at which a control API is asked whether it is up.
 	gatePoll = 20 * time.Millisecond
 )

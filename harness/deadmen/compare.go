@@ -33,25 +33,68 @@ const (
 	SectionVolumes    = "volumes"
 )
 
-// Difference says what now has that before had not, and the reverse, one line each.
-func Difference(before, now Snapshot) []string {
+// Baseline is how a host is before a trial. Where others are at work as well it is never
+// the same twice: Always is what every look has shown, Ever what any has.
+type Baseline struct{ Always, Ever Snapshot }
+
+// add takes in one more look.
+func (b *Baseline) add(now Snapshot) {
+	if b.Always == nil {
+		*b = Baseline{now, maps.Clone(now)}
+		return
+	}
+	for section, lines := range now {
+		b.Ever[section] = append(slices.Clone(b.Ever[section]), without(lines, b.Ever[section])...)
+		b.Always[section] = without(b.Always[section], without(b.Always[section], lines))
+	}
+}
+
+// Difference says what a host has now that it had not before, and the reverse, one line
+// each.
+func Difference(before Baseline, now Snapshot) []string {
 	var differ []string
 	for _, section := range slices.Sorted(maps.Keys(now)) {
-		was, known := before[section]
-		if !known {
+		if _, known := before.Ever[section]; !known {
 			continue // could not be read then
 		}
-		for _, line := range without(now[section], was) {
-			differ = append(differ, fmt.Sprintf("%s: left: %s", section, line))
+		add := func(what string, lines []string) {
+			for _, line := range lines {
+				differ = append(differ, fmt.Sprintf("%s: %s: %s", section, what, line))
+			}
 		}
+		left := without(now[section], before.Ever[section])
+		if section == SectionSysctls {
+			left = ofInterfaces(left, before.Always[section])
+		}
+		add("left", left)
 		if mayGo[section] {
 			continue
 		}
-		for _, line := range without(was, now[section]) {
-			differ = append(differ, fmt.Sprintf("%s: missing: %s", section, line))
+		missing := without(before.Always[section], now[section])
+		if section == SectionSysctls {
+			missing = ofInterfaces(missing, now[section])
 		}
+		add("missing", missing)
 	}
 	return differ
+}
+
+// perInterface are settings that an interface brings along, hundreds of them.
+var perInterface = regexp.MustCompile(`^net\.ipv[46]\.(?:conf|neigh)\.(.+)\.[a-z0-9_]+ = `)
+
+// ofInterfaces leaves out settings of interfaces that others do not have at all: that they
+// came or went is told among the links, once.
+func ofInterfaces(settings, others []string) []string {
+	there := map[string]bool{}
+	for _, line := range others {
+		if found := perInterface.FindStringSubmatch(line); found != nil {
+			there[found[1]] = true
+		}
+	}
+	return slices.DeleteFunc(settings, func(line string) bool {
+		found := perInterface.FindStringSubmatch(line)
+		return found != nil && !there[found[1]]
+	})
 }
 
 // without are the lines of some that others do not have as often.

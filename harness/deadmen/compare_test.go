@@ -7,22 +7,29 @@ import (
 )
 
 func TestDifference(t *testing.T) {
-	before := Snapshot{
-		SectionNft: {"table ip nat", "a", "a"}, SectionContainers: {"theirs (1)"}, SectionSysctls: {"net.x = 1"},
-	}
+	var before Baseline
+	before.add(Snapshot{
+		SectionNft: {"table ip nat", "a", "a", "theirs"}, SectionContainers: {"theirs (1)"}, SectionLinks: {"lo", "veth1"},
+		SectionSysctls: {"net.x = 1", "net.ipv4.conf.lo.mtu = 9", "net.ipv4.conf.veth1.mtu = 9"},
+	})
+	same := Snapshot{SectionNft: {"table ip nat", "a", "a"}, SectionLinks: {"lo"}, SectionSysctls: {"net.x = 1", "net.ipv4.conf.lo.mtu = 9"}}
+	before.add(same) // others have ended something
 	for name, tc := range map[string]struct {
 		now  Snapshot
 		want []string
 	}{
-		"nothing":                       {before, nil},
+		"nothing":                       {same, nil},
 		"another order":                 {Snapshot{SectionNft: {"a", "table ip nat", "a"}}, nil},
+		"what comes and goes":           {Snapshot{SectionNft: {"table ip nat", "a", "a", "theirs"}}, nil},
 		"a rule":                        {Snapshot{SectionNft: {"table ip nat", "a", "a", "b"}}, []string{"nft rules: left: b"}},
 		"the same rule once more":       {Snapshot{SectionNft: {"table ip nat", "a", "a", "a"}}, []string{"nft rules: left: a"}},
 		"a rule less":                   {Snapshot{SectionNft: {"table ip nat", "a"}}, []string{"nft rules: missing: a"}},
-		"a setting changed":             {Snapshot{SectionSysctls: {"net.x = 2"}}, []string{"sysctls: left: net.x = 2", "sysctls: missing: net.x = 1"}},
+		"a setting changed":             {Snapshot{SectionSysctls: {"net.x = 2", "net.ipv4.conf.lo.mtu = 9"}}, []string{"sysctls: left: net.x = 2", "sysctls: missing: net.x = 1"}},
+		"an interface's, too":           {Snapshot{SectionSysctls: {"net.x = 1", "net.ipv4.conf.lo.mtu = 8"}}, []string{"sysctls: left: net.ipv4.conf.lo.mtu = 8", "sysctls: missing: net.ipv4.conf.lo.mtu = 9"}},
+		"an interface, told once":       {Snapshot{SectionLinks: {"lo", "veth2"}, SectionSysctls: {"net.x = 1", "net.ipv4.conf.lo.mtu = 9", "net.ipv4.conf.veth2.mtu = 9"}}, []string{"links: left: veth2"}},
 		"another's container has ended": {Snapshot{SectionContainers: {}}, nil},
 		"ours has not":                  {Snapshot{SectionContainers: {"ours (2)"}}, []string{"containers: left: ours (2)"}},
-		"what could not be read before": {Snapshot{SectionLinks: {"eth0"}}, nil},
+		"what could not be read before": {Snapshot{SectionMounts: {"/x"}}, nil},
 	} {
 		if got := Difference(before, tc.now); !slices.Equal(got, tc.want) {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)

@@ -34,6 +34,9 @@ const (
 	// has to do with them there.
 	idleWithin = 2 * time.Minute
 	idleEvery  = time.Second
+	// How often, and at which distance, the host is looked at before the trial.
+	rememberLooks = 5
+	rememberEvery = 500 * time.Millisecond
 	// tries is how often a kill is aimed at a phase that was over too soon.
 	tries = 3
 )
@@ -62,7 +65,7 @@ type Trial struct {
 	Say       func(format string, args ...any)
 
 	host    *host
-	before  Snapshot
+	before  Baseline
 	first   *others // who were there before
 	others  *others // and who came since
 	usual   usual
@@ -81,14 +84,10 @@ func (t *Trial) Run(ctx context.Context) (result Result, err error) {
 	}
 	t.ours = map[string]bool{}
 	t.host, result.Missing = newHost(ctx, t.Engine)
-	if t.before, err = t.host.read(ctx); err != nil {
+	if err := t.remember(ctx); err != nil {
 		return result, err
 	}
-	if t.first, err = t.meet(ctx, newOthers(), t.before[SectionLinks]); err != nil {
-		return result, err
-	}
-	t.others = t.first.clone()
-	for section := range t.before {
+	for section := range t.before.Ever {
 		result.Compared = append(result.Compared, section)
 	}
 	slices.Sort(result.Compared)
@@ -121,6 +120,30 @@ func (t *Trial) Run(ctx context.Context) (result Result, err error) {
 		result.Pairs = append(result.Pairs, pair)
 	}
 	return result, t.last(ctx, &result)
+}
+
+// remember looks at the host, and at who else is on the engine, before anything is done.
+func (t *Trial) remember(ctx context.Context) error {
+	t.first = newOthers()
+	beat := time.NewTicker(rememberEvery)
+	defer beat.Stop()
+	for range rememberLooks {
+		now, err := t.host.read(ctx)
+		if err != nil {
+			return err
+		}
+		t.before.add(now)
+		if err := t.meet(ctx, t.first, now[SectionLinks]); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-beat.C:
+		}
+	}
+	t.others = t.first.clone()
+	return nil
 }
 
 // alone waits until nobody else has anything on the engine, for a last look in which

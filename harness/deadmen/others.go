@@ -79,10 +79,8 @@ func (o *others) concern(line string) bool {
 }
 
 // meet takes in what others have on the engine now.
-func (t *Trial) meet(ctx context.Context, o *others, links []string) (*others, error) {
+func (t *Trial) meet(ctx context.Context, o *others, links []string) error {
 	traces, err := t.Engine.Traces(ctx, func(session string) bool { return !t.ours[session] })
-	if err == nil {
-		o.add(traces, links)
-	}
-	return o, err
+	o.add(traces, links)
+	return err
 }

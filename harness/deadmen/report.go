@@ -77,10 +77,16 @@ func (p Pair) String() string {
 	return fmt.Sprintf("one killed, the other ended with %d, %s", p.Status, verdict(p.GoneMS, append(p.Wrong, p.Left...)))
 }
 
+// toldAtOnce is how many leftovers a line names while the trial goes on.
+const toldAtOnce = 3
+
 func seconds(ms int64) float64 { return float64(ms) / 1000 }
 
 func verdict(ms int64, left []string) string {
-	if len(left) > 0 {
+	switch n := len(left); {
+	case n > toldAtOnce:
+		return fmt.Sprintf("LEFT: %s; and %d more", strings.Join(left[:toldAtOnce], "; "), n-toldAtOnce)
+	case n > 0:
 		return "LEFT: " + strings.Join(left, "; ")
 	}
 	return fmt.Sprintf("nothing left after %.1f s", seconds(ms))

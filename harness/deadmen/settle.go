@@ -105,7 +105,7 @@ func (t *Trial) changed(ctx context.Context) func() ([]string, error) {
 		}
 		differ := Difference(t.before, now)
 		if len(differ) > 0 {
-			if _, err := t.meet(ctx, t.others, now[SectionLinks]); err != nil {
+			if err := t.meet(ctx, t.others, now[SectionLinks]); err != nil {
 				return nil, err
 			}
 			differ = slices.DeleteFunc(differ, t.others.concern)

@@ -13,9 +13,10 @@ type lease struct {
 	term    time.Duration
 	expired chan struct{}
 
-	mu    sync.Mutex
-	timer *time.Timer
-	until time.Time
+	mu     sync.Mutex
+	timer  *time.Timer
+	until  time.Time
+	broken bool
 }
 
 // newLease starts with a first term and goes on with another after each
@@ -32,12 +33,26 @@ func newLease(first, term time.Duration) *lease {
 func (l *lease) Renew() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.over() {
+	if l.over() || l.broken {
 		return false
 	}
 	l.until = time.Now().Add(l.term)
 	l.timer.Reset(l.term)
 	return true
+}
+
+// Break lets the lease run out soon: whoever held it is known to be gone.
+func (l *lease) Break(soon time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over() {
+		return
+	}
+	l.broken = true
+	if until := time.Now().Add(soon); until.Before(l.until) {
+		l.until = until
+		l.timer.Reset(soon)
+	}
 }
 
 // Expired is closed when the lease has run out.

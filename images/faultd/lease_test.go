@@ -61,6 +61,42 @@ func TestLeaseAllowsMoreForTheFirstBeat(t *testing.T) {
 	})
 }
 
+func TestABrokenLeaseRunsOutSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		l := newLease(10*time.Second, 5*time.Second)
+		l.Break(2 * time.Second)
+		l.Break(4 * time.Second) // not later again
+		if l.Renew() {
+			t.Error("renewed after it was broken")
+		}
+		<-l.Expired()
+		if got := time.Since(start); got != 2*time.Second {
+			t.Errorf("ran out after %s, want 2 s", got)
+		}
+		l.Break(time.Second)
+	})
+}
+
+// A harness that is killed is not waited for: the end of its connection tells.
+func TestADeadHarnessIsNoticed(t *testing.T) {
+	lease := newLease(2*time.Hour, time.Hour)
+	client := dial(t, serve(t, &fakeEngine{}, lease))
+	go func() { _ = client.KeepLease(t.Context()) }()
+	for renewed := false; !renewed; { // by the first beat
+		<-time.After(10 * time.Millisecond)
+		lease.mu.Lock()
+		renewed = time.Until(lease.until) <= time.Hour
+		lease.mu.Unlock()
+	}
+	_ = client.Close() // as the kernel does for a process that is killed
+	select {
+	case <-lease.Expired():
+	case <-time.After(soon):
+		t.Error("the lease goes on")
+	}
+}
+
 func TestKeepLease(t *testing.T) {
 	// One beat per second, so a lease of two must be kept.
 	lease := newLease(soon, 2*time.Second)
@@ -152,6 +188,27 @@ func TestReapEmptiesABedOneByOne(t *testing.T) {
 	if len(engine.containers) > 0 || engine.crowded["one"] != 1 || engine.crowded["two"] != 1 {
 		t.Errorf("left %v, at once %v, after %s", engine.containers, engine.crowded, time.Since(start))
 	}
+}
+
+func TestReapLingers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine := bed()
+		engine.networks = nil
+		go func() {
+			<-time.After(2 * time.Second) // of an engine under load
+			engine.mu.Lock()
+			defer engine.mu.Unlock()
+			engine.containers["late"] = container{ID: "late", Session: mine}
+		}()
+		start := time.Now()
+		must(t, (&reaper{engine: engine, session: mine, self: "self", linger: 3 * time.Second}).Reap(t.Context(), ""))
+		if left := engine.left(); !slices.Equal(left, []string{"foreign", "self"}) {
+			t.Errorf("left: %v", left)
+		}
+		if took := time.Since(start); took < 3*time.Second || took > 4*time.Second {
+			t.Errorf("took %s, want 3 s and no more", took)
+		}
+	})
 }
 
 func TestReapGivesUpInTheEnd(t *testing.T) {

@@ -37,6 +37,8 @@ const (
 	// reapWithin bounds the removal of a session: an engine with much to do takes half a
 	// second for each container, and nobody else comes to clean up.
 	reapWithin = 2 * time.Minute
+	// lingerFor is how long a reaper looks at least.
+	lingerFor = 3 * time.Second
 	// engineWithin bounds what is asked of the engine before serving.
 	engineWithin = 10 * time.Second
 )
@@ -76,7 +78,7 @@ func run(log *slog.Logger) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	lease := newLease(firstBeatWithin, config.lease)
-	reaper := &reaper{engine: engine, session: config.session, self: self}
+	reaper := &reaper{engine: engine, session: config.session, self: self, linger: lingerFor}
 	tenants := newTenants(config.lease, func(beds string) { evict(log, reaper, beds, lease.Expired()) })
 	server := newServer(config.session, config.token, engine, lease, tenants)
 	served := make(chan error, 1)

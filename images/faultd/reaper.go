@@ -27,17 +27,22 @@ type reaper struct {
 	session string
 	// self is left alone: the container that this runs in.
 	self string
+	// linger is how long to look at least: an engine under load may still be making what
+	// a dead process has asked for.
+	linger time.Duration
 	// turn lets one reap at a time: two would empty a network side by side.
 	turn sync.Mutex
 }
 
 // Reap removes the beds whose names begin with beds, all of the session if that is "".
-// It goes on until nothing is left, twice in a row, or ctx ends.
+// It goes on until nothing is left, twice in a row, and has looked for long enough, or
+// ctx ends.
 func (r *reaper) Reap(ctx context.Context, beds string) error {
 	r.turn.Lock()
 	defer r.turn.Unlock()
 	again := time.NewTicker(reapEvery)
 	defer again.Stop()
+	start := time.Now()
 	for quiet := 0; ; {
 		found, err := r.round(ctx, beds)
 		if found == 0 && err == nil {
@@ -45,7 +50,7 @@ func (r *reaper) Reap(ctx context.Context, beds string) error {
 		} else {
 			quiet = 0
 		}
-		if quiet == quietRounds {
+		if quiet >= quietRounds && time.Since(start) >= r.linger {
 			return nil
 		}
 		select {

@@ -21,6 +21,10 @@ import (
 const (
 	// largestMessage bounds a request and an answer: Fetch's body of 8 MiB.
 	largestMessage = 9 << 20
+	// settleWithin is what an engine gets to end what it was asked for by a process that
+	// is dead: a container that joins a network while another leaves it can spoil the
+	// engine's count of those on it, and then the network never goes.
+	settleWithin = 2 * time.Second
 	// pingsEvery is the shortest interval of keepalive pings that a client may
 	// choose; package agent's is twice that.
 	pingsEvery = 5 * time.Second
@@ -62,17 +66,21 @@ func (s *service) Hello(context.Context, *agentpb.HelloRequest) (*agentpb.HelloR
 
 // Renew takes beats until the harness, or one process of it, goes.
 func (s *service) Renew(stream grpc.ClientStreamingServer[agentpb.Beat, agentpb.RenewResponse]) error {
-	beds := ""
+	beds, known := "", false
 	for {
 		beat, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
 			s.tenants.Leave(beds)
 			return stream.SendAndClose(&agentpb.RenewResponse{})
 		}
-		if err != nil {
+		if err != nil { // a process whose stream breaks is dead, or has given the session up
+			if known && beds == "" {
+				s.lease.Break(settleWithin)
+			}
+			s.tenants.Break(beds, settleWithin)
 			return err
 		}
-		beds = beat.GetBeds()
+		beds, known = beat.GetBeds(), true
 		if s.lease.Over() || beds == "" && !s.lease.Renew() {
 			return status.Error(codes.Unavailable, "faultd: the lease has run out, the session is being removed")
 		}

@@ -47,6 +47,15 @@ func (t *tenants) Renew(beds string) bool {
 	return here.Renew()
 }
 
+// Break lets the lease of beds run out soon: their process is gone.
+func (t *tenants) Break(beds string, soon time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if here, known := t.held[beds]; known {
+		here.Break(soon)
+	}
+}
+
 // Leave gives a lease back: who had it has put its beds away.
 func (t *tenants) Leave(beds string) {
 	t.mu.Lock()
