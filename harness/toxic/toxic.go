@@ -58,6 +58,7 @@ type Proxy struct {
 type laid struct {
 	link   Link
 	toxics map[string]Toxic
+	broken bool
 }
 
 // Connect returns a Proxy for the control API at endpoint, a URL. It sends nothing.
@@ -180,12 +181,16 @@ func (p *Proxy) Remove(ctx context.Context, link, name string) error {
 	p.mu.Lock()
 	l, ok := p.links[link]
 	var t Toxic
+	var broken bool
 	if ok {
-		t = l.toxics[name]
+		t, broken = l.toxics[name], l.broken
 	}
 	p.mu.Unlock()
-	if t == nil {
+	switch {
+	case t == nil:
 		return nil
+	case broken: // what is not there would be taken for removed
+		return p.renew(ctx, l, name)
 	}
 	for i := range t.options() {
 		err := within(ctx, fmt.Sprintf("remove toxic %s from %s", name, link), func() error {
@@ -194,11 +199,7 @@ func (p *Proxy) Remove(ctx context.Context, link, name string) error {
 		switch {
 		case err == nil, strings.Contains(err.Error(), "HTTP 404"): // never arrived; the client wraps no status
 		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
-			if err := p.renew(ctx, l, name); err != nil { // without any part of it
-				return err
-			}
-			p.forget(l, name)
-			return nil
+			return p.renew(ctx, l, name) // without any part of it
 		default:
 			return err
 		}
@@ -213,13 +214,15 @@ func (p *Proxy) forget(l *laid, name string) {
 	delete(l.toxics, name)
 }
 
-// renew deletes a link and lays it again with the toxics that it has, but for one.
+// renew deletes a link and lays it again with the toxics that it has, but for one. Until
+// that has been done the link is broken.
 func (p *Proxy) renew(ctx context.Context, l *laid, without string) error {
 	p.mu.Lock()
+	l.broken = true
 	toxics := maps.Clone(l.toxics)
 	p.mu.Unlock()
 	delete(toxics, without)
-	if _, err := p.call(ctx, http.MethodDelete, "/proxies/"+url.PathEscape(l.link.Name), nil); err != nil {
+	if _, err := p.call(ctx, http.MethodDelete, "/proxies/"+url.PathEscape(l.link.Name), nil); err != nil && !strings.Contains(err.Error(), "404") {
 		return fmt.Errorf("renew link %s: %w", l.link.Name, err)
 	}
 	if err := p.AddLinks(ctx, []Link{l.link}); err != nil {
