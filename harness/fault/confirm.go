@@ -154,8 +154,8 @@ func (i *Injection) judgeControl(control []history.Reading, spared map[string]ui
 			return fmt.Errorf("bites the control: %s too", r.Link)
 		}
 	}
-	if i.plan.Bites != nil && !slices.ContainsFunc(i.control[:len(i.control)-len(i.plan.Still)], well) {
-		return errors.New("no control: no link of the bed is left unfaulted, or none of them answers")
+	if i.plan.Bites != nil && !slices.ContainsFunc(i.control[:len(i.control)-len(i.plan.Still)], speaks) {
+		return errors.New("no control: no link of the bed is left unfaulted, or none of them was heard of before")
 	}
 	for _, name := range slices.Sorted(maps.Keys(i.spared)) {
 		if spared[name] != i.spared[name] {
@@ -264,9 +264,10 @@ func (i *Injection) counters(during, after map[string]uint64) []history.Counter 
 	return list
 }
 
-// well says whether a link answered. What nobody listens on is answered by a kernel.
-func well(r history.Reading) bool {
-	return r.Outcome == agent.OutcomeOK || r.Outcome == agent.OutcomeRefused
+// speaks says whether a link was heard of at all, be it that a proxy has hung up because
+// nobody listens behind it yet. One that was silent already could show nothing.
+func speaks(r history.Reading) bool {
+	return r.Outcome != agent.OutcomeTimeout && r.Outcome != agent.OutcomeError
 }
 
 // alike says whether two readings of a link mean the same. Where nobody listens behind
