@@ -91,7 +91,7 @@ var _ = Describe("The catalogue of faults", faults, needs("long-answers"), func(
 
 // inconclusive tries a fault and says what is wrong if it proves something, or nothing for
 // another reason.
-func inconclusive(bed *harness.Bed, ctx SpecContext, f fault.Fault, because string) string { //nolint:revive // told of a bed
+func inconclusive(bed *harness.Bed, ctx SpecContext, f fault.Fault, because string) string {
 	verdict, reason := bed.Try(ctx, f)
 	if verdict == history.NotApplicable {
 		return ""

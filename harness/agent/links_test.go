@@ -3,8 +3,6 @@ package agent
 import (
 	"net/netip"
 	"testing"
-
-	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // TestEveryFieldOfARuleTravels fills all of a rule.
@@ -16,7 +14,7 @@ func TestEveryFieldOfARuleTravels(t *testing.T) {
 	}.wire().ProtoReflect()
 	fields := full.Descriptor().Fields()
 	for i := range fields.Len() {
-		var field protoreflect.FieldDescriptor = fields.Get(i)
+		field := fields.Get(i)
 		if !full.Has(field) {
 			t.Errorf("%s does not travel", field.Name())
 		}

@@ -138,10 +138,10 @@ func (b *Book) leave(id string) {
 func (b *Book) disturbed(t Target, e Edge) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	real := slices.Contains(t.Edges(), e)
+	link := slices.Contains(t.Edges(), e)
 	for p := range maps.Values(b.active) {
 		if slices.ContainsFunc(p.plan.Affected, func(a Edge) bool {
-			return a == e || !real && a.Client == e.Client && a.Server == e.Server
+			return a == e || !link && a.Client == e.Client && a.Server == e.Server
 		}) {
 			return true
 		}

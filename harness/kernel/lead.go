@@ -110,7 +110,7 @@ func leadRule(protocol byte, asked *nftables.Set, layer uint32, end netip.AddrPo
 		&expr.Cmp{Op: expr.CmpOpEq, Register: unix.NFT_REG_1, Data: []byte{protocol}},
 		destinationPort(unix.NFT_REG_1),
 		&expr.Cmp{Op: expr.CmpOpEq, Register: unix.NFT_REG_1, Data: binaryutil.BigEndian.PutUint16(questionPort)},
-		destinationAddress(unix.NFT_REG_1),
+		destinationAddress(),
 		&expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: asked.Name, SetID: asked.ID},
 		&expr.Meta{Key: expr.MetaKeyMARK, Register: unix.NFT_REG_1},
 		// Ranges are compared byte by byte.

@@ -244,7 +244,7 @@ func (r Rule) effect() []expr.Any {
 	case TooBig:
 		return []expr.Any{&expr.Reject{Type: icmpUnreachable, Code: fragNeeded}}
 	case Duplicate:
-		return []expr.Any{destinationAddress(addressRegister), &expr.Dup{RegAddr: addressRegister}}
+		return []expr.Any{destinationAddress(), &expr.Dup{RegAddr: addressRegister}}
 	case Corrupt:
 		at := expr.Payload{Base: expr.PayloadBaseTransportHeader, Offset: words, Len: 2}
 		load, store := at, at

@@ -123,7 +123,7 @@ func (s Steering) nodes() []nftables.SetElement {
 
 func steerRule(routes *nftables.Set) []expr.Any {
 	return append(isTCP(),
-		destinationAddress(addressRegister),
+		destinationAddress(),
 		destinationPort(portRegister),
 		&expr.Lookup{SourceRegister: addressRegister, SetName: routes.Name, SetID: routes.ID, DestRegister: addressRegister, IsDestRegSet: true},
 		&expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: addressRegister, RegProtoMin: portRegister},
@@ -138,7 +138,7 @@ func bypassRule(nodes *nftables.Set) []expr.Any {
 		&expr.Ct{Key: expr.CtKeySTATE, Register: unix.NFT_REG_1},
 		&expr.Bitwise{SourceRegister: unix.NFT_REG_1, DestRegister: unix.NFT_REG_1, Len: 4, Mask: state, Xor: zero},
 		&expr.Cmp{Op: expr.CmpOpNeq, Register: unix.NFT_REG_1, Data: zero},
-		destinationAddress(unix.NFT_REG_1),
+		destinationAddress(),
 		&expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: nodes.Name, SetID: nodes.ID},
 		&expr.Objref{Type: unix.NFT_OBJECT_COUNTER, Name: bypassCounter},
 	)

@@ -95,8 +95,8 @@ func sourceAddress(register uint32) expr.Any {
 }
 
 // destinationAddress loads the destination address of an IPv4 packet.
-func destinationAddress(register uint32) expr.Any {
-	return &expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: 16, Len: 4}
+func destinationAddress() expr.Any {
+	return &expr.Payload{DestRegister: addressRegister, Base: expr.PayloadBaseNetworkHeader, Offset: 16, Len: 4}
 }
 
 // conntrackDirection matches packets of a connection's one direction. The
