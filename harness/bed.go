@@ -325,6 +325,8 @@ func (b *Bed) Open(ctx context.Context, nodes ...topology.Node) {
 	b.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, BedStart)
 	defer cancel()
+	ctx, release := b.session.unlessLost(ctx)
+	defer release()
 	all, ctx := errgroup.WithContext(ctx)
 	for _, n := range nodes {
 		all.Go(func() error {

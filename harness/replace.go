@@ -18,6 +18,8 @@ func (b *Bed) Replace(ctx context.Context, n topology.Node) {
 	b.step(fmt.Sprintf("replace %s by release %s", n.Name, b.session.System.Release(n.Release)))
 	ctx, cancel := context.WithTimeout(ctx, BedStart)
 	defer cancel()
+	ctx, release := b.session.unlessLost(ctx)
+	defer release()
 	if err := b.replace(ctx, n); err != nil {
 		b.infra(fmt.Errorf("replace %s: %w", n.Name, err))
 	}

@@ -21,8 +21,10 @@ const (
 	Observation = 5 * time.Second
 	// Poll is the pace of every wait for an observable.
 	Poll = 100 * time.Millisecond
-	// Lease is how long faultd waits for a sign of life from the harness.
-	Lease = 5 * time.Second
+	// Lease is how long faultd waits for a sign of life from the harness. That a killed one
+	// is dead it learns at once, by the end of the connection; a living one has gone without
+	// a beat for 5 s on two cores with a load of 20.
+	Lease = 8 * time.Second
 	// yieldWithin is how long a faultd that has given the session up gets to remove it.
 	yieldWithin = 30 * time.Second
 	// gatePoll is the pace at which a control API is asked whether it is up.

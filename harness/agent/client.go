@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// renewEvery is the beat of the lease, a fifth of faultd's usual 5 s.
+	// renewEvery is the beat of the lease, an eighth of faultd's usual 8 s.
 	renewEvery = time.Second
 	// goodbyeWithin bounds the end of a lease that is not needed any more.
 	goodbyeWithin = time.Second
