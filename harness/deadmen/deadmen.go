@@ -119,7 +119,8 @@ func (t *Trial) Run(ctx context.Context) (result Result, err error) {
 		t.Say("pair %d/%d: %s", i+1, t.Pairs, pair)
 		result.Pairs = append(result.Pairs, pair)
 	}
-	return result, t.last(ctx, &result)
+	err = t.last(ctx, &result)
+	return result, err
 }
 
 // remember looks at the host, and at who else is on the engine, before anything is done.
