@@ -31,6 +31,8 @@ func (b *Bed) Inject(ctx context.Context, f fault.Fault) *Injection {
 	b.mu.Lock()
 	b.since = time.Now()
 	b.mu.Unlock()
+	ctx, release := b.session.unlessLost(ctx)
+	defer release()
 	injection, err := fault.Inject(ctx, b, f, b.book, b.now)
 	i := &Injection{b, injection}
 	b.mu.Lock()

@@ -169,9 +169,11 @@ func (s *Session) tryEngine(ctx context.Context) error {
 // Attach joins a session that another process has opened. Beds of this process that
 // it cannot put away, being killed, are removed by faultd.
 func Attach(ctx context.Context, o Options, h Handoff) (*Session, error) {
-	s, err := attach(ctx, o, h)
+	within, cancel := context.WithTimeout(ctx, attachWithin)
+	defer cancel()
+	s, err := attach(within, o, h)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("is faultd gone already? %w", err)
 	}
 	s.hold(ctx, func(ctx context.Context) error { return s.Agent.KeepBeds(ctx, s.bedPrefix()) })
 	return s, nil

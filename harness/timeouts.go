@@ -11,6 +11,8 @@ import (
 const (
 	// SessionStart bounds the start of faultd.
 	SessionStart = 60 * time.Second
+	// attachWithin bounds the way to a faultd that has answered before.
+	attachWithin = 10 * time.Second
 	// BedStart bounds the start of all containers of a bed with their steering.
 	BedStart = 90 * time.Second
 	// BedStop bounds healing, evidence and removal at the end of a scenario.

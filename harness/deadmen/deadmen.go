@@ -119,7 +119,8 @@ func (t *Trial) Run(ctx context.Context) (result Result, err error) {
 		t.Say("pair %d/%d: %s", i+1, t.Pairs, pair)
 		result.Pairs = append(result.Pairs, pair)
 	}
-	return result, t.last(ctx, &result)
+	err = t.last(ctx, &result)
+	return result, err
 }
 
 // remember looks at the host, and at who else is on the engine, before anything is done.
@@ -209,8 +210,8 @@ func (t *Trial) rehearse(ctx context.Context) (left []string, err error) {
 	}
 	t.ours[c.session()] = true
 	t.usual = learn(c.journal())
-	var after Settled
-	if err = t.settled(ctx, c, time.Now(), &after); err == nil {
+	after, err := t.settled(ctx, c, time.Now())
+	if err == nil {
 		t.Say("undisturbed: %d scenarios passed; %s", len(t.Scenarios), t.usual)
 	}
 	return after.Left, err
@@ -260,10 +261,12 @@ func (t *Trial) shot(ctx context.Context, s shot, names []string) (Kill, error) 
 	for _, p := range hit {
 		kill.Hit = append(kill.Hit, p.String())
 	}
-	if s.victim == Process && hit[0].number > 1 {
-		return kill, t.orphaned(ctx, c, hit[0], at, &kill.Settled)
+	if s.victim == Process {
+		kill.Settled, err = t.orphaned(ctx, c, hit[0], at)
+	} else {
+		kill.Settled, err = t.settled(ctx, c, at)
 	}
-	return kill, t.settled(ctx, c, at, &kill.Settled)
+	return kill, err
 }
 
 // phaseAt is what a run was at when it was hit: the bed that was aimed at, or the session,

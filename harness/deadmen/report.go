@@ -1,6 +1,7 @@
 package deadmen
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -61,7 +62,7 @@ type Strike struct {
 }
 
 func (s Strike) String() string {
-	return fmt.Sprintf("killed while %s, the run ended with %d, %s", s.Aim, s.Status, verdict(s.EndedMS, append(s.Wrong, s.Left...)))
+	return fmt.Sprintf("killed while %s, the run ended with %d, %s", s.Aim, s.Status, verdict(s.EndedMS, slices.Concat(s.Wrong, s.Left)))
 }
 
 // Pair is two runs side by side, one of which was killed.
@@ -74,7 +75,7 @@ type Pair struct {
 }
 
 func (p Pair) String() string {
-	return fmt.Sprintf("one killed, the other ended with %d, %s", p.Status, verdict(p.GoneMS, append(p.Wrong, p.Left...)))
+	return fmt.Sprintf("one killed, the other ended with %d, %s", p.Status, verdict(p.GoneMS, slices.Concat(p.Wrong, p.Left)))
 }
 
 // toldAtOnce is how many leftovers a line names while the trial goes on.
@@ -114,10 +115,10 @@ func (r Result) Faults() []string {
 		}
 	}
 	for _, s := range r.Strikes {
-		add(fmt.Sprintf("faultd %d", s.N), append(slices.Clone(s.Wrong), s.Left...))
+		add(fmt.Sprintf("faultd %d", s.N), slices.Concat(s.Wrong, s.Left))
 	}
 	for _, p := range r.Pairs {
-		add(fmt.Sprintf("pair %d", p.N), append(slices.Clone(p.Wrong), p.Left...))
+		add(fmt.Sprintf("pair %d", p.N), slices.Concat(p.Wrong, p.Left))
 	}
 	add("in the end", r.Left)
 	return all
@@ -145,7 +146,19 @@ func (r Result) Table(to io.Writer) error {
 	for _, v := range slices.Sorted(maps.Keys(byVictim)) {
 		row(w, string(v), byVictim[v])
 	}
-	return w.Flush()
+	fmt.Fprintln(w, "\t\t\t\t\t")
+	if err := w.Flush(); err != nil || len(hits) == 0 {
+		return err
+	}
+	_, err := fmt.Fprintf(to, "load of the machine: %s\n", span(hits))
+	return err
+}
+
+// span is the least and the greatest load.
+func span(kills []Kill) string {
+	least := slices.MinFunc(kills, func(a, b Kill) int { return cmp.Compare(a.Load, b.Load) })
+	most := slices.MaxFunc(kills, func(a, b Kill) int { return cmp.Compare(a.Load, b.Load) })
+	return fmt.Sprintf("%.1f to %.1f", least.Load, most.Load)
 }
 
 func row(w io.Writer, what string, kills []Kill) {

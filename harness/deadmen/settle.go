@@ -15,41 +15,52 @@ import (
 type Settled struct {
 	GoneMS int64    `json:"gone_ms"` // its processes, and the objects of its session
 	HostMS int64    `json:"host_ms"` // the host too was as before
+	Load   float64  `json:"load"`    // of the machine, at the beginning
 	Left   []string `json:"left,omitempty"`
 }
 
 // settled polls until nothing of a run is left, counted from a moment on: no process, no
 // object of its session, and the host as it was before the trial.
-func (t *Trial) settled(ctx context.Context, c *child, from time.Time, s *Settled) error {
+func (t *Trial) settled(ctx context.Context, c *child, from time.Time) (s Settled, err error) {
 	session := c.session()
+	s.Load = load()
 	took, left, err := t.poll(ctx, from, func() ([]string, error) { return t.leftovers(ctx, c, session, "") })
-	s.GoneMS = max(s.GoneMS, took.Milliseconds())
-	if s.Left = left; err != nil || len(left) > 0 {
-		return err
+	s.GoneMS, s.Left = took.Milliseconds(), left
+	if err != nil || len(left) > 0 {
+		return s, err
 	}
 	took, s.Left, err = t.poll(ctx, from, t.changed(ctx))
 	s.HostMS = took.Milliseconds()
-	return err
+	return s, err
 }
 
-// orphaned is settled for a run that lost one of its processes, and goes on without it:
-// that process's beds must go, and in the end all.
-func (t *Trial) orphaned(ctx context.Context, c *child, lost process, from time.Time, s *Settled) error {
-	session := c.session()
-	took, left, err := t.poll(ctx, from, func() ([]string, error) {
-		return t.leftovers(ctx, nil, session, harness.BedsOf(session, lost.pid))
-	})
-	s.GoneMS = took.Milliseconds()
-	if s.Left = left; err != nil || len(left) > 0 {
-		return err
+// orphaned is settled for a run that lost one of its processes, and has others that are to
+// come to an end by themselves: the beds of that process must go, all beds if it was the
+// one that had opened the session, and in the end everything.
+func (t *Trial) orphaned(ctx context.Context, c *child, lost process, from time.Time) (s Settled, err error) {
+	session, beds := c.session(), ""
+	if lost.number > 1 {
+		beds = harness.BedsOf(session, lost.pid)
+	}
+	s.Load = load()
+	took, left, err := t.poll(ctx, from, func() ([]string, error) { return t.leftovers(ctx, nil, session, beds) })
+	s.GoneMS, s.Left = took.Milliseconds(), left
+	if err != nil || len(left) > 0 {
+		return s, err
 	}
 	if err := c.wait(ctx, runWithin); err != nil {
-		return err
+		return s, err
 	}
-	var end Settled
-	err = t.settled(ctx, c, time.Now(), &end)
+	end, err := t.settled(ctx, c, time.Now())
 	s.Left = end.Left
-	return err
+	return s, err
+}
+
+// load is how many processes have wanted to run of late, 0 where nobody counts them.
+func load() (average float64) {
+	text, _ := os.ReadFile("/proc/loadavg") // none is none
+	_, _ = fmt.Sscan(string(text), &average)
+	return average
 }
 
 // poll looks until nothing is left, and says how long after at that was; or what is left
@@ -63,8 +74,11 @@ func (t *Trial) poll(ctx context.Context, at time.Time, look func() ([]string, e
 		if err != nil {
 			return time.Since(at), nil, err
 		}
+		if began > Within && len(left) == 0 {
+			left = []string{fmt.Sprintf("nothing, but that was seen after %.1f s only", began.Seconds())}
+		}
 		if len(left) == 0 || began > Within {
-			return time.Since(at), left, nil
+			return began, left, nil
 		}
 		select {
 		case <-ctx.Done():

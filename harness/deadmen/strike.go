@@ -46,7 +46,7 @@ func (t *Trial) strike(ctx context.Context, n int) (Strike, error) {
 	}
 	at := time.Now()
 	if err := c.wait(ctx, noticeWithin); err != nil {
-		s.Wrong = append(s.Wrong, err.Error())
+		s.Status, s.Wrong = -1, append(s.Wrong, err.Error())
 		return s, nil
 	}
 	s.EndedMS, s.Status = time.Since(at).Milliseconds(), c.status()
@@ -57,7 +57,8 @@ func (t *Trial) strike(ctx context.Context, n int) (Strike, error) {
 	if s.Left, err = t.leftovers(ctx, c, session, ""); err != nil || len(s.Left) > 0 {
 		return s, err // at once: nobody else removes them
 	}
-	return s, t.settled(ctx, c, time.Now(), &s.Settled)
+	s.Settled, err = t.settled(ctx, c, time.Now())
+	return s, err
 }
 
 func (t *Trial) killFaultd(ctx context.Context, session string) error {
@@ -146,8 +147,7 @@ func (t *Trial) pair(ctx context.Context, n int) (Pair, error) {
 	if len(p.Left) > 0 {
 		return p, nil
 	}
-	var end Settled
-	err = t.settled(ctx, spared, time.Now(), &end)
+	end, err := t.settled(ctx, spared, time.Now())
 	p.Left = end.Left
 	return p, err
 }
