@@ -41,7 +41,7 @@ var _ = Describe("The catalogue of faults", faults, needs("long-answers"), func(
 		}
 	})
 
-	// Seen red: with the first delay healed before the second, nothing is refused.
+	// Seen red, in harness/fault: with a flapping fault taken for another kind, it is not refused.
 	It("composes on one link, heals in any order, and is refused twice", func(ctx SpecContext) {
 		bed := start(ctx)
 		link := fault.From(bed.Peers()[0]).To(bed.Seeds()[0]).Port(65002)
