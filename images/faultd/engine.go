@@ -65,7 +65,7 @@ func newDocker() (*docker, error) {
 
 func (d *docker) Inspect(ctx context.Context, id string) (container, error) {
 	result, err := d.client.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
-	if errdefs.IsNotFound(err) {
+	if errdefs.IsNotFound(err) || err != nil && strings.Contains(err.Error(), "Multiple IDs found") { // the beginning of several
 		return container{}, fmt.Errorf("inspect %s: %w", id, errNoContainer)
 	}
 	if err != nil {
