@@ -174,6 +174,9 @@ func (i *Injection) confirmGone(ctx context.Context) error {
 	var still error // of the last look that came to its end
 	for {
 		seen, err := i.examineGone(ctx)
+		if errors.Is(err, agent.ErrGone) {
+			return err // nobody can look any more
+		}
 		if err == nil {
 			still = seen
 		}

@@ -1,6 +1,7 @@
 package fault_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +50,7 @@ type world struct {
 	passing  int    // samples of descriptors in which one more is open, in passing
 	immortal bool   // kill does nothing
 	fails    func(what string) bool
+	blind    error // what a failing call says, if not errInjected
 }
 
 type (
@@ -191,7 +193,7 @@ func (w *world) Processes() fault.Processes     { return w }
 // try fails a call if its time has come. The caller holds mu.
 func (w *world) try(what string) error {
 	if w.fails(what) {
-		return fmt.Errorf("%s: %w", what, errInjected)
+		return fmt.Errorf("%s: %w", what, cmp.Or(w.blind, errInjected))
 	}
 	return nil
 }

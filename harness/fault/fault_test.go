@@ -2,12 +2,14 @@ package fault_test
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/fault"
 	"github.com/faultbed/faultbed/harness/topology"
 )
@@ -238,6 +240,26 @@ func TestFDLimitInsists(t *testing.T) {
 		}
 		if left := w.residue(); len(left) > 0 {
 			t.Errorf("left %v", left)
+		}
+	})
+}
+
+// TestHealWithoutAgent loses the agent while a fault is in force: nobody can look whether
+// it is gone, and that is known at once.
+func TestHealWithoutAgent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		i, err := fault.Inject(t.Context(), w, catalogue(w)["delay downstream"].of, fault.NewBook("t"), clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.blind, w.fails = agent.ErrGone, func(what string) bool { return what == "look" }
+		start := time.Now()
+		if err := i.Heal(t.Context()); !errors.Is(err, agent.ErrGone) {
+			t.Errorf("healed without an agent: %v", err)
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("it took %s to find out", took)
 		}
 	})
 }
