@@ -32,13 +32,18 @@ func (k Kill) Plan(t Target, id string) (Plan, error) {
 	return plan, nil
 }
 
-// kill first refuses the links into the nodes: behind the proxy a dead container would
-// look like one that accepts and hangs up, and stall the proxy's accept loop for the
-// three seconds of an ARP timeout. The host of a killed process answers with a reset.
+// refuseFor refuses the links into nodes that are about to end: behind the proxy a dead
+// container would look like one that accepts and hangs up, and stall the proxy's accept
+// loop for the three seconds of an ARP timeout. The host of a process that has ended
+// answers with a reset.
+func refuseFor(ctx context.Context, t Target, id string, nodes []topology.Node) (Undo, error) {
+	into := Into(nodes...).In(t.Edges())
+	return packets{edges: into, direction: Upstream, rule: agent.Rule{Verdict: agent.Reset}}.apply(ctx, t, id)
+}
+
 func (k Kill) kill(ctx context.Context, t Target, id string) (Undo, error) {
 	var undos stack
-	into := Into(k.Nodes...).In(t.Edges())
-	removeRules, err := packets{edges: into, direction: Upstream, rule: agent.Rule{Verdict: agent.Reset}}.apply(ctx, t, id)
+	removeRules, err := refuseFor(ctx, t, id, k.Nodes)
 	undos.push(removeRules)
 	if err != nil {
 		return undos.undo, err

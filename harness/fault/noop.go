@@ -53,18 +53,22 @@ func (s Spill) Plan(t Target, id string) (Plan, error) {
 	}
 	applies := make([]func(context.Context) (Undo, error), len(s.Over))
 	for i, over := range s.Over {
-		effect, err := over.Plan(t, fmt.Sprintf("%s-%d", id, i))
-		if i == 0 {
-			effect, err = over.Plan(t, id)
-			plan.Insist, plan.Hold = effect.Insist, nil
+		owner := id // the first is counted under the name of what was promised
+		if i > 0 {
+			owner = fmt.Sprintf("%s-%d", id, i)
 		}
-		if i == 0 && plan.Spared == nil { // what is counted under the owner's name is what is done
-			plan.Counters, plan.Proven = effect.Counters, effect.Proven
-		}
+		effect, err := over.Plan(t, owner)
 		if err != nil {
 			return Plan{}, err
 		}
 		applies[i] = effect.Apply
+		if i > 0 {
+			continue
+		}
+		plan.Insist, plan.Hold = effect.Insist, nil
+		if plan.Spared == nil { // what is counted under an owner's name is what is done
+			plan.Counters, plan.Proven = effect.Counters, effect.Proven
+		}
 	}
 	if plan.Insist == nil {
 		plan.patience = time.Second // each look would see too much

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/topology"
 )
 
@@ -44,8 +43,7 @@ func (r Restart) Plan(t Target, id string) (Plan, error) {
 		return nil
 	}
 	plan.Apply = func(ctx context.Context) (Undo, error) {
-		into := Into(r.Nodes...).In(t.Edges())
-		undo, err := packets{edges: into, direction: Upstream, rule: agent.Rule{Verdict: agent.Reset}}.apply(ctx, t, id)
+		undo, err := refuseFor(ctx, t, id, r.Nodes)
 		if err != nil {
 			return undo, err
 		}

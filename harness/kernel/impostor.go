@@ -165,7 +165,7 @@ func (i *impostor) Begin() error {
 // their answers.
 func (i *impostor) End() error {
 	if i.led {
-		if err := i.namespace.unlead(i.owner); err != nil {
+		if err := i.namespace.removeRules(i.owner); err != nil {
 			return err
 		}
 	}

@@ -124,20 +124,3 @@ func leadRule(protocol byte, asked *nftables.Set, layer uint32, end netip.AddrPo
 		&expr.NAT{Type: expr.NATTypeDestNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: addressRegister, RegProtoMin: portRegister},
 	}
 }
-
-// unlead deletes an owner's table. One that is not there, or in a namespace that is
-// gone, is as good as deleted.
-func (n *Namespace) unlead(owner string) error {
-	err := n.use("lead questions back", func(fd int) error {
-		conn, err := tables(fd)
-		if err != nil {
-			return err
-		}
-		conn.DelTable(ruleTable(owner))
-		return conn.Flush()
-	})
-	if errors.Is(err, ErrGone) || errors.Is(err, unix.ENOENT) {
-		return nil
-	}
-	return err
-}
