@@ -81,7 +81,7 @@ func unstarted(err error) bool {
 // stay registers with one supernode and stays until that ends; joined says
 // whether it was ever in.
 func (m *membership) stay(target string, preferred []string, attempt int) (joined bool, err error) {
-	conn, err := wire.Dial(target, m.d.cfg.Profile)
+	conn, err := m.d.network.Dial(target)
 	if err != nil {
 		return false, err
 	}
@@ -206,7 +206,7 @@ func (m *membership) seekPreferred(ctx context.Context, preferred []string, canc
 }
 
 func (m *membership) answers(ctx context.Context, target string) bool {
-	conn, err := wire.Dial(target, m.d.cfg.Profile)
+	conn, err := m.d.network.Dial(target)
 	if err != nil {
 		return false
 	}

@@ -35,6 +35,8 @@ type Request struct {
 	BackSource          bool
 	Capabilities        swarm.Capabilities
 	Profile             timers.Profile
+	// Stack opens the connections; nil is the operating system's.
+	Stack wire.Stack
 }
 
 // Result is the outcome, as --json prints it.
@@ -193,7 +195,7 @@ func (g *getting) fromDaemon(ctx context.Context) error {
 
 // fromSource gets what is still missing from the origin.
 func (g *getting) fromSource(ctx context.Context) error {
-	client := wire.NewHTTPClient(g.Profile)
+	client := wire.NewNetwork(g.Stack, g.Profile).HTTPClient()
 	defer client.CloseIdleConnections()
 	g.result.From = From{}
 	pause := g.Profile.RetryInitial

@@ -14,7 +14,6 @@ import (
 	"github.com/faultbed/faultbed/images/swarm/cause"
 	"github.com/faultbed/faultbed/images/swarm/diag"
 	"github.com/faultbed/faultbed/images/swarm/pb"
-	"github.com/faultbed/faultbed/images/swarm/wire"
 )
 
 // Refused is a peer that asked to register and was not taken.
@@ -39,7 +38,7 @@ func (s *Supernode) Register(ctx context.Context, req *pb.RegisterRequest) (*pb.
 		return nil, cause.Refuse(codes.FailedPrecondition, s.cfg.Hostname, err)
 	}
 	target := net.JoinHostPort(host.GetIp(), strconv.Itoa(int(host.GetGrpcPort())))
-	conn, err := wire.Dial(target, s.cfg.Profile)
+	conn, err := s.network.Dial(target)
 	if err != nil {
 		return nil, cause.Refuse(codes.Internal, target, err)
 	}

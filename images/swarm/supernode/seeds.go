@@ -15,7 +15,6 @@ import (
 	"github.com/faultbed/faultbed/images/swarm/diag"
 	"github.com/faultbed/faultbed/images/swarm/parent"
 	"github.com/faultbed/faultbed/images/swarm/pb"
-	"github.com/faultbed/faultbed/images/swarm/wire"
 )
 
 // trigger starts the next seed that could serve r, and says whether one is at it
@@ -93,7 +92,7 @@ func (s *Supernode) obtain(seed string, attempt int, request *pb.Want, j *job) {
 // followSeed asks a seed for a task and listens until it has it. The first sign
 // of life must come soon, and the others steadily.
 func (s *Supernode) followSeed(seed string, request *pb.Want) (ip string, err error) {
-	conn, err := wire.Dial(seed, s.cfg.Profile)
+	conn, err := s.network.Dial(seed)
 	if err != nil {
 		return "", err
 	}

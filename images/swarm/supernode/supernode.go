@@ -34,6 +34,8 @@ type Config struct {
 	Release       string
 	IDC, Location string
 	Log           *slog.Logger
+	// Stack opens the supernode's connections; nil is the operating system's.
+	Stack wire.Stack
 }
 
 // Supernode is one running tracker.
@@ -46,6 +48,7 @@ type Supernode struct {
 	registry *prometheus.Registry
 	grpc     *grpc.Server
 	http     *http.Server
+	network  wire.Network
 	probe    *http.Client
 	grpcLis  *diag.Listener
 	httpLis  *diag.Listener
@@ -67,19 +70,20 @@ func New(cfg Config) (*Supernode, error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
+	network := wire.NewNetwork(cfg.Stack, cfg.Profile)
 	s := &Supernode{
 		cfg: cfg, can: can, log: cfg.Log, registry: prometheus.NewRegistry(),
-		grpc: wire.NewServer(cfg.Profile), probe: wire.NewHTTPClient(cfg.Profile),
+		grpc: wire.NewServer(cfg.Profile), network: network, probe: network.HTTPClient(),
 		ctx: ctx, stop: stop,
 		peers: map[string]*record{}, refused: map[string]Refused{}, tasks: map[string]*task{}, changed: make(chan struct{}),
 	}
 	s.reporter = diag.NewReporter(s.log, !can.DiagnosticLog, s.registry)
 	s.registerMetrics()
-	if s.grpcLis, err = diag.Listen("tcp", cfg.Listen, false, s.reporter); err != nil {
+	if s.grpcLis, err = diag.Listen(network.Stack, "tcp", cfg.Listen, false, s.reporter); err != nil {
 		stop()
 		return nil, err
 	}
-	if s.httpLis, err = diag.Listen("tcp", cfg.Metrics, true, s.reporter); err != nil {
+	if s.httpLis, err = diag.Listen(network.Stack, "tcp", cfg.Metrics, true, s.reporter); err != nil {
 		stop()
 		return nil, errors.Join(err, s.grpcLis.Close())
 	}
