@@ -49,6 +49,9 @@ type Profile struct {
 	// PreferInterval is the pace at which a peer on a backup supernode looks
 	// whether a preferred one is back.
 	PreferInterval time.Duration
+	// ResolveInterval is the pace at which a peer looks whether the name of its
+	// supernode still leads to the address that it is connected with.
+	ResolveInterval time.Duration
 	// StartGrace is how long a peer of a release without retries bears a
 	// supernode that has not started yet (no such host, refused, closed).
 	StartGrace time.Duration
@@ -76,6 +79,7 @@ var Fast = Profile{
 	FailureAgeOut:   5 * time.Second,
 	SourceAgeOut:    3 * time.Second,
 	PreferInterval:  2 * time.Second,
+	ResolveInterval: time.Second,
 	StartGrace:      5 * time.Second,
 	LeaveTimeout:    400 * time.Millisecond,
 }
@@ -102,6 +106,7 @@ var Production = Profile{
 	FailureAgeOut:   time.Minute,
 	SourceAgeOut:    30 * time.Second,
 	PreferInterval:  30 * time.Second,
+	ResolveInterval: 10 * time.Second,
 	StartGrace:      30 * time.Second,
 	LeaveTimeout:    400 * time.Millisecond,
 }

@@ -12,6 +12,7 @@ import (
 type Stack interface {
 	DialContext(ctx context.Context, network, address string) (net.Conn, error)
 	Listen(network, address string) (net.Listener, error)
+	LookupHost(ctx context.Context, host string) ([]string, error)
 }
 
 // System is the stack of the operating system.
@@ -23,6 +24,11 @@ type System struct {
 // Listen implements Stack.
 func (s System) Listen(network, address string) (net.Listener, error) {
 	return s.ListenConfig.Listen(context.Background(), network, address)
+}
+
+// LookupHost implements Stack.
+func (s System) LookupHost(ctx context.Context, host string) ([]string, error) {
+	return net.DefaultResolver.LookupHost(ctx, host)
 }
 
 // Network is a node's way to others: a stack, and the limits of its timers.
