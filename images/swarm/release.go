@@ -30,14 +30,17 @@ type Capabilities struct {
 	// it a peer that loses its supernode stays out, and a failed piece goes
 	// straight to the origin.
 	Retry bool
+	// Ownership: a peer registers with all of its supernodes, and each task belongs to
+	// one of those that live. Without it a peer is held by the first that takes it.
+	Ownership bool
 	// DiagnosticLog: each failed connection is one line with target and cause.
 	DiagnosticLog bool
 }
 
 var releases = []Capabilities{
-	{Release: "2.1.0", Protocol: "2.1", Accepts: []string{"2.1", "2.2"}},
-	{Release: "2.2.1", Protocol: "2.2", Accepts: []string{"2.1", "2.2"}, SeedFallback: true, Retry: true, DiagnosticLog: true},
-	{Release: "3.0.0", Protocol: "3.0", Accepts: []string{"3.0"}, SeedFallback: true, Retry: true, DiagnosticLog: true},
+	{Release: "2.1.0", Protocol: "2.1", Accepts: []string{"2.1", "2.2"}, Ownership: true},
+	{Release: "2.2.1", Protocol: "2.2", Accepts: []string{"2.1", "2.2"}, SeedFallback: true, Retry: true, Ownership: true, DiagnosticLog: true},
+	{Release: "3.0.0", Protocol: "3.0", Accepts: []string{"3.0"}, SeedFallback: true, Retry: true, Ownership: true, DiagnosticLog: true},
 }
 
 // CapabilitiesOf returns what the named release can do.

@@ -68,7 +68,7 @@ func (s *Supernode) Register(ctx context.Context, req *pb.RegisterRequest) (*pb.
 	s.log.Info("peer register", "peer", host.GetName(), "ip", host.GetIp(), "peer_release", host.GetRelease(),
 		"protocol", host.GetProtocol(), "seed", host.GetSeed(), "reachable", r.reachable, "count", len(s.peers))
 	return &pb.RegisterReply{
-		Session: r.session, Release: s.can.Release, Protocol: s.can.Protocol, Peers: s.othersOf(r),
+		Session: r.session, Release: s.can.Release, Protocol: s.can.Protocol, Peers: s.othersOf(r), Name: s.cfg.Hostname,
 	}, nil
 }
 
