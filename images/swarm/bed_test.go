@@ -154,7 +154,7 @@ func (b *bed) peer(at int, release string, seed bool, supernodes ...int) *peer {
 		cfg.Supernodes = append(cfg.Supernodes, b.addr(s)+":8002")
 	}
 	if len(b.names) > 0 {
-		cfg.Stack, cfg.Supernodes = b, slices.Collect(maps.Keys(b.names))
+		cfg.Stack, cfg.Supernodes = b, append(cfg.Supernodes, slices.Collect(maps.Keys(b.names))...)
 	}
 	d, err := daemon.New(cfg)
 	if err != nil {

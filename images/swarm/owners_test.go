@@ -116,6 +116,25 @@ func TestTasksOfALostOwnerFallToTheNextAndReturn(t *testing.T) {
 	}
 }
 
+// Seen red with a supernode that does not look at sessions: the two places of the peer
+// drop each other for ever.
+func TestTwoNamesOfOneSupernodeAreOnePlace(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	s := b.supernode(1, stable)
+	b.lead("tracker", 1)
+	p := b.peer(21, stable, false, 1)
+	b.counts(s, 1, timers.Fast.RejoinWithin())
+	eventually(t, timers.Fast.NoticeWithin(), "told that it is there already", func() (string, bool) {
+		lines := b.logs.find(`"connection failed"`, `"step":"register"`, "two names lead to supernode supernode-1")
+		return fmt.Sprint(lines), len(lines) > 1
+	})
+	// Both may have asked at once, and then the first to get in was dropped for the other.
+	if lines := b.logs.find(`"peer dropped"`); len(lines) > 1 || len(p.Snapshot().Supernodes) != 1 {
+		t.Errorf("the places fought: %v", lines)
+	}
+}
+
 // Seen red without the watch over names: the peer stays with the old address.
 func TestSupernodeWhoseNameMovedIsFollowed(t *testing.T) {
 	t.Parallel()

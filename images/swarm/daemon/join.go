@@ -114,7 +114,7 @@ func (p *place) stay(target string, attempt int) (joined bool, err error) {
 func (p *place) register(conn *wire.Conn) (session string, err error) {
 	ctx, cancel := context.WithTimeout(p.d.ctx, p.d.cfg.Profile.RegisterTimeout)
 	defer cancel()
-	reply, err := pb.NewSupernodeClient(conn).Register(ctx, &pb.RegisterRequest{Host: p.d.host})
+	reply, err := pb.NewSupernodeClient(conn).Register(ctx, &pb.RegisterRequest{Host: p.d.host, Sessions: p.m.sessions()})
 	if err != nil {
 		err = conn.Explain(err)
 		if cause.Of(err) == cause.VersionMismatch {
@@ -189,8 +189,8 @@ func (p *place) send(ctx context.Context, stream grpc.BidiStreamingClient[pb.Ann
 }
 
 // watchName looks from time to time whether a supernode's name still leads to the
-// address that this peer is connected with; a name that moved is followed. No answer
-// says nothing.
+// address that this peer is connected with. A name that moved is followed once somebody
+// answers there: a resolver that lies, or says nothing, costs nobody a connection that works.
 func (p *place) watchName(ctx context.Context, cancel context.CancelCauseFunc, target, ip string) {
 	host, _, err := net.SplitHostPort(target)
 	if err != nil || net.ParseIP(host) != nil || ip == "" || !p.d.can.Retry {
@@ -207,11 +207,20 @@ func (p *place) watchName(ctx context.Context, cancel context.CancelCauseFunc, t
 		lookup, done := context.WithTimeout(ctx, p.d.cfg.Profile.DialTimeout)
 		addrs, err := p.d.network.Stack.LookupHost(lookup, host)
 		done()
-		if err == nil && len(addrs) > 0 && !slices.Contains(addrs, ip) {
+		if err == nil && len(addrs) > 0 && !slices.Contains(addrs, ip) && p.answers(ctx, target) {
 			cancel(fmt.Errorf("%w: %s is %s, not %s", errMoved, host, strings.Join(addrs, " "), ip))
 			return
 		}
 	}
+}
+
+func (p *place) answers(ctx context.Context, target string) bool {
+	conn, err := p.d.network.Dial(target)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = conn.Close() }()
+	return check(ctx, conn, p.d.cfg.Profile.CheckTimeout) == nil
 }
 
 // goodbye leaves a session, as far as the supernode hears it.

@@ -107,6 +107,19 @@ func (m *membership) listed() []*pb.Host {
 	return hosts
 }
 
+// sessions are those that the peer holds.
+func (m *membership) sessions() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var held []string
+	for _, p := range m.places {
+		if p.conn != nil {
+			held = append(held, p.session)
+		}
+	}
+	return held
+}
+
 // supernodes are those that hold this peer, as it was told of them, in that order.
 func (m *membership) supernodes() []string {
 	m.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -36,6 +37,10 @@ func (s *Supernode) Register(ctx context.Context, req *pb.RegisterRequest) (*pb.
 	if err := swarm.CheckProtocol("supernode", s.can, "peer", host.GetRelease(), host.GetProtocol()); err != nil {
 		s.refuse(host, err)
 		return nil, cause.Refuse(codes.FailedPrecondition, s.cfg.Hostname, err)
+	}
+	if s.holds(host.GetName(), req.GetSessions()) {
+		return nil, cause.Refuse(codes.AlreadyExists, s.cfg.Hostname,
+			fmt.Errorf("%w: peer %s is registered here already: two names lead to supernode %s", cause.ErrBadAnswer, host.GetName(), s.cfg.Hostname))
 	}
 	target := net.JoinHostPort(host.GetIp(), strconv.Itoa(int(host.GetGrpcPort())))
 	conn, err := s.network.Dial(target)
@@ -70,6 +75,14 @@ func (s *Supernode) Register(ctx context.Context, req *pb.RegisterRequest) (*pb.
 	return &pb.RegisterReply{
 		Session: r.session, Release: s.can.Release, Protocol: s.can.Protocol, Peers: s.othersOf(r), Name: s.cfg.Hostname,
 	}, nil
+}
+
+// holds says whether the peer of that name is here under one of the sessions.
+func (s *Supernode) holds(name string, sessions []string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.peers[name]
+	return r != nil && slices.Contains(sessions, r.session)
 }
 
 func (s *Supernode) refuse(host *pb.Host, why error) {
