@@ -32,7 +32,7 @@ var errPreferred = errors.New("a preferred supernode is back")
 func (m *membership) run() {
 	wait := newBackoff(m.d.cfg.Profile)
 	started := time.Now()
-	for attempt := 1; m.d.ctx.Err() == nil; attempt++ {
+	for attempt := 1; m.d.ctx.Err() == nil && !m.d.leaving.Load(); attempt++ {
 		var last error
 		refused, began := true, time.Now()
 		for i, target := range m.d.cfg.Supernodes {
@@ -103,7 +103,7 @@ func (m *membership) stay(target string, preferred []string, attempt int) (joine
 	if errors.Is(err, errPreferred) {
 		m.d.log.Info("leave backup supernode", "supernode", target)
 		m.goodbye(ctx, conn, session)
-	} else if m.d.ctx.Err() == nil {
+	} else if m.d.ctx.Err() == nil && !m.d.leaving.Load() {
 		m.d.reporter.Failed(diag.Announce, target, conn.IP(), 1, err)
 	}
 	return true, err
