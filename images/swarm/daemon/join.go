@@ -35,7 +35,7 @@ var errMoved = errors.New("the supernode's name leads elsewhere now")
 func (p *place) run() {
 	wait := newBackoff(p.d.cfg.Profile)
 	started := time.Now()
-	for attempt := 1; p.d.ctx.Err() == nil; attempt++ {
+	for attempt := 1; p.d.ctx.Err() == nil && !p.d.leaving.Load(); attempt++ {
 		var last error
 		refused, began := true, time.Now()
 		for _, target := range p.targets {
@@ -105,7 +105,7 @@ func (p *place) stay(target string, attempt int) (joined bool, err error) {
 	case errors.Is(err, errMoved):
 		p.d.log.Info("supernode moved", "supernode", target, "ip", conn.IP(), "error", err.Error())
 		p.goodbye(ctx, conn, session)
-	case p.d.ctx.Err() == nil:
+	case p.d.ctx.Err() == nil && !p.d.leaving.Load():
 		p.d.reporter.Failed(diag.Announce, target, conn.IP(), 1, err)
 	}
 	return true, err

@@ -54,6 +54,9 @@ type Profile struct {
 	StartGrace time.Duration
 	// LeaveTimeout bounds the goodbye of a node that is told to stop.
 	LeaveTimeout time.Duration
+	// DrainTimeout bounds the time that a peer which has said goodbye gives to the
+	// uploads under way before it closes its ports.
+	DrainTimeout time.Duration
 }
 
 // Fast has timers of fractions of a second, for test beds on slow machines.
@@ -78,6 +81,7 @@ var Fast = Profile{
 	ResolveInterval: time.Second,
 	StartGrace:      5 * time.Second,
 	LeaveTimeout:    400 * time.Millisecond,
+	DrainTimeout:    3 * time.Second,
 }
 
 // Production has the pace of a Dragonfly 2.2 deployment where that has one:
@@ -104,6 +108,7 @@ var Production = Profile{
 	ResolveInterval: 10 * time.Second,
 	StartGrace:      30 * time.Second,
 	LeaveTimeout:    400 * time.Millisecond,
+	DrainTimeout:    8 * time.Second,
 }
 
 // ByName returns the profile of that name.
