@@ -73,7 +73,7 @@ images: faultbed ## build the images under images/; for SYSTEM=dragonfly also ge
 	@exec $(FAULTBED) images $(release)
 
 bench: faultbed ## measure beds, faults and downloads against plain Docker
-	@exec $(FAULTBED) bench $(call flag,OUT,out)
+	@exec $(FAULTBED) bench $(call flag,PARTS,parts) $(call flag,OUT,out)
 
 bed: faultbed ## one bed of NODES=5 with SEEDS=2, kept until Ctrl-C
 	@exec $(FAULTBED) bed $(images) $(call flag,NODES,nodes) $(call flag,SEEDS,seeds) $(call flag,OUT,out)

@@ -47,8 +47,8 @@ func TestTurnsAlternateAndStopAtTheFirstError(t *testing.T) {
 
 func TestReportShowsRatiosWhereThereIsSomethingToCompare(t *testing.T) {
 	r := Report{Comparisons: []Comparison{
-		{What: "both", Aim: 1.3, Ours: Sample{"bed", []float64{30, 10, 20}}, Theirs: Sample{"plain", []float64{10, 10, 40}}},
-		{What: "alone", Ours: Sample{"inject", []float64{5}}},
+		{What: "both", Aim: 1.3, Ours: Sample{"bed", []float64{30, 10, 20}, 0}, Theirs: Sample{"plain", []float64{10, 10, 40}, 0}},
+		{What: "alone", Ours: Sample{"inject", []float64{5}, 10 << 20}},
 	}}
 	var page strings.Builder
 	if err := r.Table(&page); err != nil {
@@ -60,7 +60,7 @@ func TestReportShowsRatiosWhereThereIsSomethingToCompare(t *testing.T) {
 		2: {"bed", "3", "20.0", "30.0", "10.0", "30.0"},
 		3: {"plain", "3", "10.0", "40.0", "10.0", "40.0"},
 		4: {"alone"},
-		5: {"inject", "1", "5.0", "5.0", "5.0", "5.0"},
+		5: {"inject", "1", "5.0", "5.0", "5.0", "5.0", "2000.0"},
 	} {
 		if got := strings.Fields(lines[line]); !slices.Equal(got, want) {
 			t.Errorf("line %d is %q, want %q", line, got, want)
