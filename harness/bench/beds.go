@@ -46,7 +46,7 @@ func (m *meter) beds(ctx context.Context) ([]Comparison, error) {
 		})
 	}, func(int) error {
 		start := time.Now()
-		p, err := m.startPlain(ctx, m.topology)
+		p, err := m.startPlain(ctx, m.session.System, m.topology)
 		started := time.Now()
 		if err == nil {
 			err = p.awaitReady(ctx)

@@ -49,6 +49,9 @@ var parts = []part{
 	{"faults", (*meter).faults},
 	{"downloads", (*meter).downloads},
 	{"fan-out", (*meter).fanOut},
+	{"joins", (*meter).joins},
+	{"idle", (*meter).idle},
+	{"crowd", (*meter).crowd},
 }
 
 // Parts names what can be measured, in that order.

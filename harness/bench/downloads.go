@@ -39,7 +39,7 @@ func (m *meter) downloads(ctx context.Context) ([]Comparison, error) {
 	err := onBed(func(tb testing.TB) (err error) {
 		tb.Helper()
 		bed := harness.Start(ctx, tb, m.topology)
-		p, err := m.startPlain(ctx, m.topology)
+		p, err := m.startPlain(ctx, m.session.System, m.topology)
 		defer func() { err = errors.Join(err, p.stop(ctx)) }()
 		if err == nil {
 			err = p.awaitReady(ctx)

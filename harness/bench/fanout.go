@@ -37,7 +37,7 @@ func (m *meter) fanOut(ctx context.Context) ([]Comparison, error) {
 	swarm, disk, alone := sample("swarm: from a seed, and from each other"), sample("HTTP: a file on the seed's disk, with sendfile"), sample("HTTP: the origin alone")
 	linked, linkedDisk := sample("swarm, through steered links"), sample("HTTP: a file on the seed's disk, through steered links")
 	for turn := range n { // each on nodes of its own: what was downloaded once is there
-		err := m.onPlain(ctx, t, func(p *plain) error {
+		err := m.onPlain(ctx, m.session.System, t, func(p *plain) error {
 			f := fan{m: m, t: t, file: file, container: func(node string) string { return p.nodes[node].id }}
 			return f.measure(ctx, turn, &swarm, &disk, &alone)
 		})

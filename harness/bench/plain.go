@@ -11,6 +11,7 @@ import (
 
 	"github.com/faultbed/faultbed/harness"
 	"github.com/faultbed/faultbed/harness/cluster"
+	"github.com/faultbed/faultbed/harness/system"
 	"github.com/faultbed/faultbed/harness/topology"
 )
 
@@ -18,7 +19,9 @@ import (
 // a network of their own, every gate open, no proxy and no steering.
 type plain struct {
 	session  *harness.Session
+	system   system.System
 	topology topology.Topology
+	name     string
 	network  cluster.Network
 	nodes    map[string]*plainNode
 }
@@ -33,9 +36,9 @@ const firstHost = 10
 
 // startPlain starts all containers in parallel and returns when the start calls have
 // returned. Stop what it returns also with an error.
-func (m *meter) startPlain(ctx context.Context, t topology.Topology) (*plain, error) {
+func (m *meter) startPlain(ctx context.Context, s system.System, t topology.Topology) (*plain, error) {
 	name := m.name("plain")
-	p := &plain{session: m.session, topology: t, nodes: map[string]*plainNode{}}
+	p := &plain{session: m.session, system: s, topology: t, name: name, nodes: map[string]*plainNode{}}
 	for i := range t.Nodes {
 		p.nodes[t.Nodes[i].Name] = &plainNode{}
 	}
@@ -45,7 +48,7 @@ func (m *meter) startPlain(ctx context.Context, t topology.Topology) (*plain, er
 	}
 	all, ctx := errgroup.WithContext(ctx)
 	for i, n := range t.Nodes {
-		what, err := m.session.System.Container(t, n)
+		what, err := s.Container(t, n)
 		if err != nil {
 			return p, errors.Join(err, all.Wait())
 		}
@@ -75,13 +78,13 @@ func openGate(env map[string]string) map[string]string {
 // awaitReady returns when the supernode counts all peers, asked as often and in the
 // same way as on a bed.
 func (p *plain) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, p.session.System.Bounds().Ready)
+	ctx, cancel := context.WithTimeout(ctx, p.system.Bounds().Ready)
 	defer cancel()
 	want := len(p.topology.Of(topology.Seed, topology.Peer))
 	beat := time.NewTicker(harness.Poll)
 	defer beat.Stop()
 	for {
-		members, err := p.session.System.Members(ctx, p.inside(), p.topology.Of(topology.Supernode)[0])
+		members, err := p.system.Members(ctx, p.inside(), p.topology.Of(topology.Supernode)[0])
 		if err == nil && len(members) == want {
 			return nil
 		}
@@ -93,14 +96,27 @@ func (p *plain) awaitReady(ctx context.Context) error {
 	}
 }
 
+// add starts one more container, of an image that is no node of a topology.
+func (p *plain) add(ctx context.Context, m *meter, image string, cmd ...string) error {
+	node := &plainNode{address: p.network.Address(firstHost + len(p.nodes))}
+	p.nodes[image] = node
+	var err error
+	node.id, err = p.session.Engine.RunPlain(ctx, cluster.Spec{
+		Name: p.name + "-" + image, Host: image, Image: p.session.Images[image],
+		Cmd: append(cmd, "--advertise-ip", node.address.String()),
+		Env: openGate(nil), Labels: m.labels(image), Network: p.network, Address: node.address,
+	})
+	return err
+}
+
 // inside is the way to what the nodes say of themselves.
 func (p *plain) inside() harness.Inside {
 	return harness.Inside{Agent: p.session.Agent, Container: func(node string) string { return p.nodes[node].id }}
 }
 
 // onPlain runs measure on one such topology, once the supernode counts all.
-func (m *meter) onPlain(ctx context.Context, t topology.Topology, measure func(*plain) error) (err error) {
-	p, err := m.startPlain(ctx, t)
+func (m *meter) onPlain(ctx context.Context, s system.System, t topology.Topology, measure func(*plain) error) (err error) {
+	p, err := m.startPlain(ctx, s, t)
 	defer func() { err = errors.Join(err, p.stop(ctx)) }()
 	if err == nil {
 		err = p.awaitReady(ctx)
