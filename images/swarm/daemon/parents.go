@@ -205,7 +205,9 @@ func (c *conductor) fetchPiece(p *parentLink, i int) error {
 		return fmt.Errorf("%w: status %s", cause.ErrBadAnswer, transfer.Status)
 	}
 	_, length := c.t.span(i)
-	data := make([]byte, length)
+	buffer := takeBuffer(length)
+	defer giveBuffer(buffer)
+	data := *buffer
 	if _, err := io.ReadFull(transfer, data); err != nil {
 		return fmt.Errorf("read piece %d: %w", i, err)
 	}

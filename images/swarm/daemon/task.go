@@ -204,8 +204,8 @@ func (t *task) view() view {
 	return v
 }
 
-// read returns piece i if it is held.
-func (t *task) read(i int) ([]byte, bool) {
+// read returns piece i if it is held, in a buffer that the caller gives back.
+func (t *task) read(i int) (buffer *[]byte, ok bool) {
 	t.mu.Lock()
 	has, layout, file := t.held.Has(i), t.layout, t.file
 	t.mu.Unlock()
@@ -213,13 +213,16 @@ func (t *task) read(i int) ([]byte, bool) {
 		return nil, false
 	}
 	offset, length := layout.Span(i)
-	data := make([]byte, length)
-	_, err := file.ReadAt(data, offset)
-	return data, err == nil
+	buffer = takeBuffer(length)
+	if _, err := file.ReadAt(*buffer, offset); err != nil {
+		giveBuffer(buffer)
+		return nil, false
+	}
+	return buffer, true
 }
 
 // stream calls give with the pieces in order, each as soon as it is held, and with
-// nothing as a sign of life while it waits.
+// nothing as a sign of life while it waits. What give was called with is not its to keep.
 func (t *task) stream(ctx context.Context, beat time.Duration, give func([]byte) error) error {
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
@@ -229,11 +232,13 @@ func (t *task) stream(ctx context.Context, beat time.Duration, give func([]byte)
 			return v.err
 		}
 		if v.held.Has(next) {
-			data, ok := t.read(next)
+			buffer, ok := t.read(next)
 			if !ok {
 				return fmt.Errorf("read piece %d of task %s back", next, t.id)
 			}
-			if err := give(data); err != nil {
+			err := give(*buffer)
+			giveBuffer(buffer)
+			if err != nil {
 				return err
 			}
 			next++
