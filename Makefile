@@ -5,6 +5,7 @@
 #   SYSTEM=reference|dragonfly  PROFILE=fast|production  EVIDENCE=failed|all
 #   LABELS='<label filter>'  FOCUS='<regexp>'  PROCS=n  SEED=n  REPEAT=n
 #   SUPERNODE=<image>  PEER=<image>  OUT=<folder>
+# of `make bench`:  PARTS=beds,steering,faults,downloads,fan-out,joins,idle,crowd
 # of `make compare`:  RUNS='out/<run> out/<run>'  MARKDOWN=1
 # and of SYSTEM=dragonfly:
 #   RELEASE=v2.2.1  MANAGER=<image>  SCHEDULER=<image>  SEEDPEER=<image>  PEER=<image>

@@ -154,7 +154,7 @@ type Bounds struct {
 	Fallback time.Duration // until a download has turned from dead parents to the next source
 	Forgive  time.Duration // until a parent that failed is tried again after its cure
 	Rejoin   time.Duration // from a healed network to the peer being counted again
-	Download time.Duration // for the largest file of the catalogue under a fault
+	Download time.Duration // for the largest file of scenarios under a fault
 
 	OriginPeers   int64 // that may fetch one file from the origin at the same time
 	OriginSpan    int64 // bytes that are fetched from the origin by one request, at least

@@ -121,9 +121,9 @@ func (c *crowd) add(ctx context.Context, i int) (time.Duration, error) {
 	c.mu.Lock()
 	c.peers++
 	c.mu.Unlock()
-	go func() {
+	go func() { //nolint:contextcheck // a peer outlives the request that made it
 		defer func() { _ = conn.Close() }()
-		err := c.announce(conn, host.GetName(), reply.GetSession()) //nolint:contextcheck // a peer outlives the request that made it
+		err := c.announce(conn, host.GetName(), reply.GetSession())
 		if c.ctx.Err() == nil {
 			c.mu.Lock()
 			defer c.mu.Unlock()

@@ -99,8 +99,12 @@ func newFan(b *testing.B, file fixtures.File, children int) *fan {
 		f.run(b, d.Run)
 		f.nodes = append(f.nodes, dir)
 	}
-	for deadline := time.Now().Add(10 * time.Second); s.Snapshot().Count <= children; time.Sleep(timers.Fast.RetryInitial) {
-		if time.Now().After(deadline) {
+	look, deadline := time.NewTicker(timers.Fast.RetryInitial), time.After(10*time.Second)
+	defer look.Stop()
+	for s.Snapshot().Count <= children {
+		select {
+		case <-look.C:
+		case <-deadline:
 			b.Fatalf("%d peers counted within 10 s", s.Snapshot().Count)
 		}
 	}

@@ -197,7 +197,7 @@ func (s *System) Diagnoses(_ topology.Node, log []byte) []system.Diagnosis {
 	return found
 }
 
-// Bounds implements system.System. The largest file has 64 MiB; two busy cores move it at
+// Bounds implements system.System. The largest file of scenarios has 64 MiB; two busy cores move it at
 // some 10 MiB/s at worst.
 func (s *System) Bounds() system.Bounds {
 	return system.Bounds{
