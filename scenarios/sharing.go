@@ -65,11 +65,12 @@ var _ = Describe("A file in the swarm", sharing, func() {
 
 	// Seen red: with peers that tell of their pieces only once they have them all.
 	It("is given on by those who are still getting it, and only what they have", needs("seed-order"), func(ctx SpecContext) {
-		const originRate = 3 << 20 // bytes/s: 16 MiB take 5 s
-		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 1, 3).OriginLimited(originRate))
+		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 1, 3))
 		file := fixtures.Layer16M
 
-		By("downloading on all peers at the same moment")
+		By("thinning what the seed gives to each, and downloading on all peers at the same moment")
+		const rate = 2 << 20 // bytes/s: the whole file would take 8 s
+		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(bed.Peers()...).To(bed.Seeds()...).Port(65002), BytesPerSecond: rate, Direction: fault.Downstream})
 		var downloads []*workload.Download
 		for _, peer := range bed.Peers() {
 			downloads = append(downloads, bed.Download(ctx, peer, file))
