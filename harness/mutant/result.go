@@ -82,11 +82,17 @@ func (r Result) Broke() []Pair {
 	return all
 }
 
+// What the matrix of a report is of: the pairs that scenarios declare, or all there are.
+const (
+	Declares = "declared"
+	Full     = "full"
+)
+
 // Report is all of it: the content of mutants.json.
 type Report struct {
 	Seed        int64        `json:"seed"`
 	Commit      string       `json:"commit,omitempty"`
-	Matrix      string       `json:"matrix"`           // declared or full
+	Matrix      string       `json:"matrix"`           // Declares or Full
 	Of          int          `json:"of"`               // mutants that there are
 	Sample      int          `json:"sample,omitempty"` // how many were drawn
 	Started     time.Time    `json:"started"`
@@ -114,7 +120,7 @@ const OfSwarmOnly = "!family:canary && !family:faults"
 // FindIdle notes which of the scenarios, by name, killed nothing.
 func (r *Report) FindIdle(scenarios []string) {
 	r.Idle = []string{}
-	for _, name := range scenarios {
+	for _, name := range slices.Sorted(slices.Values(scenarios)) {
 		if !slices.ContainsFunc(r.Mutants, func(m Result) bool { return slices.Contains(m.KilledBy, name) }) {
 			r.Idle = append(r.Idle, name)
 		}

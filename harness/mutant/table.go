@@ -13,9 +13,9 @@ import (
 
 // How wide a column of the table gets; what is longer is cut, and whole in the files.
 const (
-	promiseWidth  = 44
-	scenarioWidth = 44
-	reasonWidth   = 72
+	promiseWidth  = 36
+	scenarioWidth = 40
+	reasonWidth   = 56
 )
 
 // Write says how all mutants ended: a table, what did not go as declared, what kills
@@ -74,7 +74,7 @@ func (r Report) survivors() part {
 			}
 			p.lines = append(p.lines, fmt.Sprintf("  %s: %s", pair.Scenario, pair.Fate()))
 		}
-		p.lines = append(p.lines, fmt.Sprintf("  alive by %d scenarios, %d of them PASS or N/A; killed by none whose reason matches /%s/", len(m.Pairs), green, m.Seen))
+		p.lines = append(p.lines, fmt.Sprintf("  of %d scenarios %d were PASS or N/A, and none FAILed with a reason that matches /%s/", len(m.Pairs), green, m.Seen))
 	}
 	return p
 }
@@ -127,7 +127,11 @@ func (r Report) idle() part {
 	if !r.Whole() {
 		return part{}
 	}
-	return part{title: fmt.Sprintf("Scenarios that kill nothing: %d", len(r.Idle)), lines: r.Idle}
+	title := "Scenarios that kill nothing"
+	if r.Matrix != Full {
+		title += ", as far as they declare and were run"
+	}
+	return part{title: fmt.Sprintf("%s: %d", title, len(r.Idle)), lines: r.Idle}
 }
 
 // Cut is text in one line that is no wider than that.

@@ -23,12 +23,6 @@ import (
 	"github.com/faultbed/faultbed/harness/report"
 )
 
-// What MATRIX may say: pairs that scenarios declare, or all there are.
-const (
-	matrixDeclared = "declared"
-	matrixFull     = "full"
-)
-
 func newMutants() *cobra.Command {
 	var w mutantWords
 	cmd := &cobra.Command{
@@ -61,7 +55,7 @@ type mutantWords struct {
 
 func (w *mutantWords) register(flags *pflag.FlagSet) {
 	flags.StringVar(&w.mutant, "mutant", "", "only the mutant of this `name`")
-	flags.StringVar(&w.matrix, "matrix", matrixDeclared, "declared: the pairs that scenarios declare; full: every scenario against every mutant")
+	flags.StringVar(&w.matrix, "matrix", mutant.Declares, "declared: the pairs that scenarios declare; full: every scenario against every mutant")
 	flags.StringVar(&w.sample, "sample", "", "only `n` declared mutants, drawn by the commit that is checked out")
 	flags.StringVar(&w.procs, "procs", "", "mutants at once (default: as many as the engine has CPUs, at most 4)")
 	flags.StringVar(&w.seed, "seed", "", "seed of all that is random (default: a new one, printed)")
@@ -84,8 +78,8 @@ func (w mutantWords) parse(root string) (mutantOptions, error) {
 	if mutantsErr != nil {
 		mutantsErr = usage("%s", strings.ReplaceAll(mutantsErr.Error(), "\n", "\nfaultbed: "))
 	}
-	o := mutantOptions{full: w.matrix == matrixFull, all: all, chosen: all}
-	err := oneOf("matrix", w.matrix, matrixDeclared, matrixFull)
+	o := mutantOptions{full: w.matrix == mutant.Full, all: all, chosen: all}
+	err := oneOf("matrix", w.matrix, mutant.Declares, mutant.Full)
 	var sampleErr, procsErr, seedErr, outErr error
 	o.sample, sampleErr = atLeastOne("sample", w.sample, 0)
 	o.procs, procsErr = atLeastOne("procs", w.procs, 0)
@@ -159,7 +153,7 @@ func (w mutantWords) run(i *interruption, s *screen) error {
 	}
 	t := newTrials(o, specs, info, s)
 	t.report = mutant.Report{
-		Seed: o.seed, Commit: commit, Matrix: cmp.Or(w.matrix, matrixDeclared), Of: len(o.all), Sample: o.sample,
+		Seed: o.seed, Commit: commit, Matrix: w.matrix, Of: len(o.all), Sample: o.sample,
 		Started: started, Host: hostOf(info),
 	}
 	if t.stage, err = stageOn(ctx, o, compiled, engine, info, t.atOnce, s); err != nil {
@@ -223,9 +217,10 @@ func (t *trials) close(i *interruption) error {
 	r := &t.report
 	r.WallMS = time.Since(r.Started).Milliseconds()
 	r.Interrupted = i.happened() && len(r.Mutants) < len(t.options.chosen)
-	r.FindIdle(t.ofSwarm())
+	names, err := t.ofSwarm()
+	r.FindIdle(names)
 	var page bytes.Buffer
-	err := errors.Join(
+	err = errors.Join(err,
 		r.Page(&page),
 		os.MkdirAll(t.options.out, 0o755),
 		replace(filepath.Join(t.options.out, "mutants.md"), page.Bytes()),

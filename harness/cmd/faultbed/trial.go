@@ -81,7 +81,7 @@ func (t *trial) tell(p mutant.Pair) {
 		word = "killed"
 	}
 	head := t.head(t.built)
-	line := fmt.Sprintf("%s %s %s  %-*s %6.1f s", head, t.result.Name, word, t.width(), p.Scenario, float64(p.TookMS)/1000)
+	line := fmt.Sprintf("%s %-*s %s  %-*s %6.1f s", head, t.nameWidth(), t.result.Name, word, t.width(), p.Scenario, float64(p.TookMS)/1000)
 	if p.Verdict != history.Pass {
 		line += "\n" + strings.Repeat(" ", len(head)+1) + mutant.Cut(p.Fate(), fateWidth)
 	}

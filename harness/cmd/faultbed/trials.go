@@ -12,6 +12,7 @@ import (
 	"github.com/faultbed/faultbed/harness/cluster"
 	"github.com/faultbed/faultbed/harness/history"
 	"github.com/faultbed/faultbed/harness/mutant"
+	"github.com/faultbed/faultbed/harness/system/reference"
 )
 
 // stage is where mutants are built and met by scenarios.
@@ -143,26 +144,19 @@ func (t *trials) act(filter string, choose func(spec) bool) act {
 }
 
 // ofSwarm are the names of the scenarios that judge the swarm, and can apply to it.
-func (t *trials) ofSwarm() []string {
+func (t *trials) ofSwarm() ([]string, error) {
+	swarm, err := reference.New(nil, "fast")
+	if err != nil {
+		return nil, err
+	}
+	session := harness.Session{System: swarm}
 	var names []string
 	for _, s := range t.specs {
-		if mutant.OfSwarm(s.labels) && !t.missing(s.name) {
+		if mutant.OfSwarm(s.labels) && session.Lacks(s.labels) == "" {
 			names = append(names, s.name)
 		}
 	}
-	return names
-}
-
-// missing says whether a scenario was run and did not apply.
-func (t *trials) missing(scenario string) bool {
-	for _, m := range t.report.Mutants {
-		for _, p := range m.Pairs {
-			if p.Scenario == scenario {
-				return p.Verdict == history.NotApplicable
-			}
-		}
-	}
-	return false
+	return names, nil
 }
 
 // tellMutant says how a mutant ended.
@@ -177,8 +171,17 @@ func (t *trials) tellMutant(b built, r mutant.Result) {
 	default:
 		fate = fmt.Sprintf("SURVIVES all %d", len(r.Pairs))
 	}
-	t.screen.say("%s %s: %s in %.1f s, %.1f s of it to build", t.head(b), r.Name, fate,
+	t.screen.say("%s %-*s %s in %.1f s, %.1f s of it to build", t.head(b), t.nameWidth(), r.Name, fate,
 		float64(r.TookMS)/1000, float64(r.BuildMS)/1000)
+}
+
+// nameWidth is that of the names of mutants.
+func (t *trials) nameWidth() int {
+	width := 0
+	for _, m := range t.options.chosen {
+		width = max(width, len(m.Name))
+	}
+	return width
 }
 
 // head begins a line about a mutant.
