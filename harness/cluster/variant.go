@@ -67,8 +67,12 @@ func (e *Engine) BuildVariant(ctx context.Context, v Variant) (ImageSet, error) 
 	if err != nil {
 		return nil, fmt.Errorf("build variant %s: %w", v.Name, err)
 	}
+	// What the engine was asked for it finishes, whoever still listens: only who waits for
+	// that knows what there is to remove.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseWithin)
+	defer cancel()
 	set := ImageSet{}
-	work, ctx := errgroup.WithContext(ctx)
+	var work errgroup.Group
 	for _, i := range images {
 		i.variant = v.Name
 		i.recipe.dockerfile = marked(i.recipe.dockerfile, v.Name)
@@ -138,12 +142,17 @@ func (e *Engine) variants(ctx context.Context, filters client.Filters) ([]Leftov
 		l := Leftover{Kind: KindImage, ID: i.ID, Name: i.Labels[LabelVariant] + ", half built", Created: time.Unix(i.Created, 0)}
 		l.Running = held(i.Labels[LabelHolder], time.Since(l.Created))
 		for _, tag := range i.RepoTags {
-			l.ID, l.Name = tag, tag // one is all that it has
+			if tag != untagged {
+				l.ID, l.Name = tag, tag // one is all that it has
+			}
 		}
 		all = append(all, l)
 	}
 	return all, nil
 }
+
+// untagged is the tag that older engines tell of an image without one.
+const untagged = "<none>:<none>"
 
 // holder is this process in the label of its images.
 func holder() string { return hostname() + "/" + strconv.Itoa(os.Getpid()) }

@@ -105,7 +105,7 @@ func (f *imageEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "[%s]", strings.Join([]string{
 		one("i1", `"faultbed/peer:live"`, "live", holder()),
 		one("i2", `"faultbed/peer:dead"`, "dead", "another.host/1"),
-		one("i3", "", "dead", "another.host/1"),
+		one("i3", `"<none>:<none>"`, "dead", "another.host/1"),
 	}, ","))
 }
 

@@ -7,6 +7,7 @@ package mutant
 import (
 	"cmp"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -39,14 +40,15 @@ func Declared(labels []string) []string {
 	return slices.Compact(names)
 }
 
-// Known refuses labels that declare a mutant that is not there; at is where they stand.
+// Known refuses labels that declare mutants that are not there; at is where they stand.
 func Known(mutants []Mutant, labels []string, at string) error {
+	var wrong []error
 	for _, name := range Declared(labels) {
 		if !slices.ContainsFunc(mutants, func(m Mutant) bool { return m.Name == name }) {
-			return fmt.Errorf("%s: kills(%q): there is no %s/%s: correct the name, or add the mutant", at, name, Folder, name)
+			wrong = append(wrong, fmt.Errorf("%s: kills(%q): there is no %s/%s: correct the name, or add the mutant", at, name, Folder, name))
 		}
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
 // Sample draws n mutants by a commit: the same ones for the same commit, others for the

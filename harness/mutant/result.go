@@ -105,8 +105,11 @@ type Report struct {
 	Idle []string `json:"scenarios_that_kill_nothing"`
 }
 
-// Whole says that all mutants were tried, so that what kills nothing is worth a word.
-func (r Report) Whole() bool { return !r.Interrupted && len(r.Mutants) == r.Of }
+// Whole says that all mutants were tried by all that should kill them, so that what kills
+// nothing is worth a word.
+func (r Report) Whole() bool {
+	return !r.Interrupted && r.Sample == 0 && len(r.Mutants) == r.Of
+}
 
 // bedsOwn are the families that judge the bed and not the swarm.
 var bedsOwn = []string{"canary", "faults"}

@@ -21,6 +21,10 @@ const (
 // Write says how all mutants ended: a table, what did not go as declared, what kills
 // nothing, and the matrix.
 func (r Report) Write(to io.Writer) error {
+	if len(r.Mutants) == 0 {
+		_, err := fmt.Fprintln(to, "no mutant was judged")
+		return err
+	}
 	out := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "\tmutant\tpromise\tkilled by\treason")
 	for i, m := range r.Mutants {

@@ -169,7 +169,7 @@ func (t *trials) tellMutant(b built, r mutant.Result) {
 	case r.Unjudged():
 		fate = "not judged"
 	default:
-		fate = fmt.Sprintf("SURVIVES all %d", len(r.Pairs))
+		fate = fmt.Sprintf("SURVIVES, met by %d", len(r.Pairs))
 	}
 	t.screen.say("%s %-*s %s in %.1f s, %.1f s of it to build", t.head(b), t.nameWidth(), r.Name, fate,
 		float64(r.TookMS)/1000, float64(r.BuildMS)/1000)
