@@ -41,6 +41,8 @@ type Config struct {
 	Release       string
 	DataDir       string
 	Log           *slog.Logger
+	// Stack opens the peer's connections; nil is the operating system's.
+	Stack wire.Stack
 }
 
 // uploadSlots is how many pieces a peer serves at one moment; more are refused
@@ -58,10 +60,12 @@ type Daemon struct {
 	registry   *prometheus.Registry
 	bytes      *prometheus.CounterVec
 	host       *pb.Host
+	network    wire.Network
 	http       *http.Client
 	membership *membership
 	mesh       *mesh
 	uploads    atomic.Int32
+	leaving    atomic.Bool // told to stop
 
 	ctx  context.Context //nolint:containedctx // the life of the background work
 	stop context.CancelFunc
@@ -82,8 +86,9 @@ func New(cfg Config) (d *Daemon, err error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
+	network := wire.NewNetwork(cfg.Stack, cfg.Profile)
 	d = &Daemon{
-		cfg: cfg, can: can, log: cfg.Log, registry: prometheus.NewRegistry(), http: wire.NewHTTPClient(cfg.Profile),
+		cfg: cfg, can: can, log: cfg.Log, registry: prometheus.NewRegistry(), network: network, http: network.HTTPClient(),
 		ctx: ctx, stop: stop, tasks: map[string]*task{}, listeners: map[string]net.Listener{},
 	}
 	d.reporter = diag.NewReporter(d.log, !can.DiagnosticLog, d.registry)
@@ -103,7 +108,7 @@ func New(cfg Config) (d *Daemon, err error) {
 		return nil, fmt.Errorf("make the store: %w", err)
 	}
 	for name, addr := range map[string]string{"grpc": cfg.GRPC, "proxy": cfg.Proxy, "pieces": cfg.Pieces, "status": cfg.Status} {
-		l, err := diag.Listen("tcp", addr, name == "status", d.reporter)
+		l, err := diag.Listen(network.Stack, "tcp", addr, name == "status", d.reporter)
 		if err != nil {
 			return nil, err
 		}
@@ -116,7 +121,7 @@ func New(cfg Config) (d *Daemon, err error) {
 		if err := os.Remove(cfg.Socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("clear the socket: %w", err)
 		}
-		l, err := diag.Listen("unix", cfg.Socket, true, d.reporter)
+		l, err := diag.Listen(network.Stack, "unix", cfg.Socket, true, d.reporter)
 		if err != nil {
 			return nil, err
 		}
@@ -146,7 +151,8 @@ func (d *Daemon) port(name string) int32 {
 // Host is what the peer states about itself.
 func (d *Daemon) Host() *pb.Host { return d.host }
 
-// Run serves and stays in the swarm until ctx ends; then it says goodbye.
+// Run serves and stays in the swarm until ctx ends; then it says goodbye, and a release
+// that can finishes its uploads.
 func (d *Daemon) Run(ctx context.Context) error {
 	failed := make(chan error, len(d.listeners))
 	serve := func(name string, f func() error) {
@@ -181,7 +187,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
+	d.leaving.Store(true)
 	d.membership.leave(ctx)
+	d.drain()
 	d.stop()
 	for _, web := range d.web {
 		_ = web.Close()

@@ -72,7 +72,7 @@ func (m *mesh) keep(ctx context.Context, l *link) {
 	for attempt := 1; ; attempt++ {
 		var err error
 		if conn == nil {
-			conn, err = wire.Dial(target, m.d.cfg.Profile)
+			conn, err = m.d.network.Dial(target)
 		}
 		if err == nil {
 			err = check(ctx, conn, m.d.cfg.Profile.CheckTimeout)

@@ -134,7 +134,7 @@ func (c *conductor) ring() {
 
 // syncPieces listens to one parent's piece list; heard says whether it came at all.
 func (c *conductor) syncPieces(ctx context.Context, p *parentLink) (ip string, heard bool, err error) {
-	conn, err := wire.Dial(grpcAddr(p.host), c.d.cfg.Profile)
+	conn, err := c.d.network.Dial(grpcAddr(p.host))
 	if err != nil {
 		return "", false, err
 	}

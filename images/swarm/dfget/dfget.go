@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -35,6 +36,8 @@ type Request struct {
 	BackSource          bool
 	Capabilities        swarm.Capabilities
 	Profile             timers.Profile
+	// Stack opens the connections; nil is the operating system's.
+	Stack wire.Stack
 }
 
 // Result is the outcome, as --json prints it.
@@ -150,7 +153,9 @@ func (g *getting) Write(p []byte) (int, error) {
 }
 
 func (g *getting) fromDaemon(ctx context.Context) error {
-	conn, err := grpc.NewClient("unix:"+g.Socket,
+	stack := wire.NewNetwork(g.Stack, g.Profile).Stack
+	conn, err := grpc.NewClient("passthrough:///daemon", grpc.WithAuthority("localhost"),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return stack.DialContext(ctx, "unix", g.Socket) }),
 		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy(),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: g.Profile.DialTimeout}))
 	if err != nil {
@@ -193,7 +198,7 @@ func (g *getting) fromDaemon(ctx context.Context) error {
 
 // fromSource gets what is still missing from the origin.
 func (g *getting) fromSource(ctx context.Context) error {
-	client := wire.NewHTTPClient(g.Profile)
+	client := wire.NewNetwork(g.Stack, g.Profile).HTTPClient()
 	defer client.CloseIdleConnections()
 	g.result.From = From{}
 	pause := g.Profile.RetryInitial

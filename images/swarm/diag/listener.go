@@ -31,10 +31,15 @@ type Listener struct {
 	once     sync.Once
 }
 
+// Opener opens listeners: a stack.
+type Opener interface {
+	Listen(network, address string) (net.Listener, error)
+}
+
 // Listen opens a listener on a tcp or unix address. With keepReserve it holds one descriptor back, so
 // that one caller at a time is served even when no other descriptor is left.
-func Listen(network, addr string, keepReserve bool, reporter *Reporter) (*Listener, error) {
-	inner, err := net.Listen(network, addr)
+func Listen(on Opener, network, addr string, keepReserve bool, reporter *Reporter) (*Listener, error) {
+	inner, err := on.Listen(network, addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", addr, err)
 	}

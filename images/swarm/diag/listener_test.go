@@ -15,6 +15,7 @@ import (
 
 	"github.com/faultbed/faultbed/images/swarm/cause"
 	"github.com/faultbed/faultbed/images/swarm/diag"
+	"github.com/faultbed/faultbed/images/swarm/wire"
 )
 
 type buffer struct {
@@ -34,7 +35,7 @@ func (b *buffer) Write(p []byte) (int, error) {
 func TestListenerOutlivesALackOfDescriptors(t *testing.T) {
 	log := &buffer{}
 	reporter := diag.NewReporter(slog.New(slog.NewJSONHandler(log, nil)), false, prometheus.NewRegistry())
-	l, err := diag.Listen("tcp", "127.0.0.1:0", true, reporter)
+	l, err := diag.Listen(&wire.System{}, "tcp", "127.0.0.1:0", true, reporter)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -212,8 +212,11 @@ func (x *Refusal) GetReason() string {
 }
 
 type RegisterRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Host          *Host                  `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Host  *Host                  `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	// sessions are those that the peer holds with its other supernodes: a supernode that
+	// knows one of them is the same by another name, and refuses.
+	Sessions      []string `protobuf:"bytes,2,rep,name=sessions,proto3" json:"sessions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -255,13 +258,22 @@ func (x *RegisterRequest) GetHost() *Host {
 	return nil
 }
 
+func (x *RegisterRequest) GetSessions() []string {
+	if x != nil {
+		return x.Sessions
+	}
+	return nil
+}
+
 type RegisterReply struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// session names this registration; a supernode that does not know it wants a new one.
-	Session       string  `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
-	Release       string  `protobuf:"bytes,2,opt,name=release,proto3" json:"release,omitempty"`
-	Protocol      string  `protobuf:"bytes,3,opt,name=protocol,proto3" json:"protocol,omitempty"`
-	Peers         []*Host `protobuf:"bytes,4,rep,name=peers,proto3" json:"peers,omitempty"`
+	Session  string  `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	Release  string  `protobuf:"bytes,2,opt,name=release,proto3" json:"release,omitempty"`
+	Protocol string  `protobuf:"bytes,3,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	Peers    []*Host `protobuf:"bytes,4,rep,name=peers,proto3" json:"peers,omitempty"`
+	// name is the supernode's own: all peers know it by that, however they reach it.
+	Name          string `protobuf:"bytes,5,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -322,6 +334,13 @@ func (x *RegisterReply) GetPeers() []*Host {
 		return x.Peers
 	}
 	return nil
+}
+
+func (x *RegisterReply) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
 }
 
 type LeaveRequest struct {
@@ -1151,10 +1170,16 @@ func (x *PieceSet) GetPieces() []byte {
 	return nil
 }
 
+// DownloadRequest asks for a file, or for length bytes of it from offset on; length 0
+// is up to its end. With preheat the file is brought into the swarm as a seed does it,
+// and no content is sent.
 type DownloadRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Url           string                 `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
 	Digest        string                 `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
+	Offset        int64                  `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`
+	Length        int64                  `protobuf:"varint,4,opt,name=length,proto3" json:"length,omitempty"`
+	Preheat       bool                   `protobuf:"varint,5,opt,name=preheat,proto3" json:"preheat,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1203,10 +1228,34 @@ func (x *DownloadRequest) GetDigest() string {
 	return ""
 }
 
+func (x *DownloadRequest) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *DownloadRequest) GetLength() int64 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
+func (x *DownloadRequest) GetPreheat() bool {
+	if x != nil {
+		return x.Preheat
+	}
+	return false
+}
+
 type DownloadEvent struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Chunk         []byte                 `protobuf:"bytes,1,opt,name=chunk,proto3" json:"chunk,omitempty"`
-	Result        *DownloadResult        `protobuf:"bytes,2,opt,name=result,proto3" json:"result,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Chunk  []byte                 `protobuf:"bytes,1,opt,name=chunk,proto3" json:"chunk,omitempty"`
+	Result *DownloadResult        `protobuf:"bytes,2,opt,name=result,proto3" json:"result,omitempty"`
+	// total is the length of the file once it is known, -1 before; held is how much of it is here.
+	Total         int64 `protobuf:"varint,3,opt,name=total,proto3" json:"total,omitempty"`
+	Held          int64 `protobuf:"varint,4,opt,name=held,proto3" json:"held,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1253,6 +1302,20 @@ func (x *DownloadEvent) GetResult() *DownloadResult {
 		return x.Result
 	}
 	return nil
+}
+
+func (x *DownloadEvent) GetTotal() int64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *DownloadEvent) GetHeld() int64 {
+	if x != nil {
+		return x.Held
+	}
+	return 0
 }
 
 type DownloadResult struct {
@@ -1355,14 +1418,16 @@ const file_swarm_proto_rawDesc = "" +
 	"\aRefusal\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x12\x14\n" +
 	"\x05cause\x18\x02 \x01(\tR\x05cause\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\";\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"W\n" +
 	"\x0fRegisterRequest\x12(\n" +
-	"\x04host\x18\x01 \x01(\v2\x14.faultbed.swarm.HostR\x04host\"\x8b\x01\n" +
+	"\x04host\x18\x01 \x01(\v2\x14.faultbed.swarm.HostR\x04host\x12\x1a\n" +
+	"\bsessions\x18\x02 \x03(\tR\bsessions\"\x9f\x01\n" +
 	"\rRegisterReply\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x18\n" +
 	"\arelease\x18\x02 \x01(\tR\arelease\x12\x1a\n" +
 	"\bprotocol\x18\x03 \x01(\tR\bprotocol\x12*\n" +
-	"\x05peers\x18\x04 \x03(\v2\x14.faultbed.swarm.HostR\x05peers\"<\n" +
+	"\x05peers\x18\x04 \x03(\v2\x14.faultbed.swarm.HostR\x05peers\x12\x12\n" +
+	"\x04name\x18\x05 \x01(\tR\x04name\"<\n" +
 	"\fLeaveRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\asession\x18\x02 \x01(\tR\asession\"\f\n" +
@@ -1425,13 +1490,18 @@ const file_swarm_proto_rawDesc = "" +
 	"\bprotocol\x18\x04 \x01(\tR\bprotocol\"L\n" +
 	"\bPieceSet\x12(\n" +
 	"\x04task\x18\x01 \x01(\v2\x14.faultbed.swarm.TaskR\x04task\x12\x16\n" +
-	"\x06pieces\x18\x02 \x01(\fR\x06pieces\";\n" +
+	"\x06pieces\x18\x02 \x01(\fR\x06pieces\"\x85\x01\n" +
 	"\x0fDownloadRequest\x12\x10\n" +
 	"\x03url\x18\x01 \x01(\tR\x03url\x12\x16\n" +
-	"\x06digest\x18\x02 \x01(\tR\x06digest\"]\n" +
+	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x16\n" +
+	"\x06offset\x18\x03 \x01(\x03R\x06offset\x12\x16\n" +
+	"\x06length\x18\x04 \x01(\x03R\x06length\x12\x18\n" +
+	"\apreheat\x18\x05 \x01(\bR\apreheat\"\x87\x01\n" +
 	"\rDownloadEvent\x12\x14\n" +
 	"\x05chunk\x18\x01 \x01(\fR\x05chunk\x126\n" +
-	"\x06result\x18\x02 \x01(\v2\x1e.faultbed.swarm.DownloadResultR\x06result\"\x9d\x01\n" +
+	"\x06result\x18\x02 \x01(\v2\x1e.faultbed.swarm.DownloadResultR\x06result\x12\x14\n" +
+	"\x05total\x18\x03 \x01(\x03R\x05total\x12\x12\n" +
+	"\x04held\x18\x04 \x01(\x03R\x04held\"\x9d\x01\n" +
 	"\x0eDownloadResult\x12\x14\n" +
 	"\x05bytes\x18\x01 \x01(\x03R\x05bytes\x12\x16\n" +
 	"\x06sha256\x18\x02 \x01(\tR\x06sha256\x12\x1f\n" +

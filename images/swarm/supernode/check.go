@@ -53,7 +53,7 @@ func (s *Supernode) callBack(r *record, conn *wire.Conn, attempt int) (*wire.Con
 		return conn, 1
 	}
 	s.reporter.Failed(diag.Check, conn.Target, conn.IP(), attempt, err)
-	fresh, dialErr := wire.Dial(conn.Target, s.cfg.Profile)
+	fresh, dialErr := s.network.Dial(conn.Target)
 	if dialErr != nil {
 		return conn, attempt + 1
 	}

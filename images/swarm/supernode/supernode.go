@@ -34,6 +34,8 @@ type Config struct {
 	Release       string
 	IDC, Location string
 	Log           *slog.Logger
+	// Stack opens the supernode's connections; nil is the operating system's.
+	Stack wire.Stack
 }
 
 // Supernode is one running tracker.
@@ -46,12 +48,16 @@ type Supernode struct {
 	registry *prometheus.Registry
 	grpc     *grpc.Server
 	http     *http.Server
+	network  wire.Network
 	probe    *http.Client
 	grpcLis  *diag.Listener
 	httpLis  *diag.Listener
 	ctx      context.Context //nolint:containedctx // the life of the background work
 	stop     context.CancelFunc
 	work     sync.WaitGroup
+
+	// warm is when all that live can be expected to have registered here.
+	warm time.Time
 
 	mu      sync.Mutex
 	peers   map[string]*record
@@ -67,19 +73,20 @@ func New(cfg Config) (*Supernode, error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
+	network := wire.NewNetwork(cfg.Stack, cfg.Profile)
 	s := &Supernode{
 		cfg: cfg, can: can, log: cfg.Log, registry: prometheus.NewRegistry(),
-		grpc: wire.NewServer(cfg.Profile), probe: wire.NewHTTPClient(cfg.Profile),
-		ctx: ctx, stop: stop,
+		grpc: wire.NewServer(cfg.Profile), network: network, probe: network.HTTPClient(),
+		ctx: ctx, stop: stop, warm: time.Now().Add(cfg.Profile.Lease),
 		peers: map[string]*record{}, refused: map[string]Refused{}, tasks: map[string]*task{}, changed: make(chan struct{}),
 	}
 	s.reporter = diag.NewReporter(s.log, !can.DiagnosticLog, s.registry)
 	s.registerMetrics()
-	if s.grpcLis, err = diag.Listen("tcp", cfg.Listen, false, s.reporter); err != nil {
+	if s.grpcLis, err = diag.Listen(network.Stack, "tcp", cfg.Listen, false, s.reporter); err != nil {
 		stop()
 		return nil, err
 	}
-	if s.httpLis, err = diag.Listen("tcp", cfg.Metrics, true, s.reporter); err != nil {
+	if s.httpLis, err = diag.Listen(network.Stack, "tcp", cfg.Metrics, true, s.reporter); err != nil {
 		stop()
 		return nil, errors.Join(err, s.grpcLis.Close())
 	}

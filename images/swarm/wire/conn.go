@@ -19,8 +19,6 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
-
-	"github.com/faultbed/faultbed/images/swarm/timers"
 )
 
 // Conn is a gRPC connection to one target. After a failure it is closed and a
@@ -33,8 +31,8 @@ type Conn struct {
 }
 
 // Dial prepares a connection to host:port; the first call connects.
-func Dial(target string, profile timers.Profile) (*Conn, error) {
-	tr := &transport{dialer: net.Dialer{Timeout: profile.DialTimeout}}
+func (n Network) Dial(target string) (*Conn, error) {
+	tr, profile := &transport{network: n}, n.Profile
 	client, err := grpc.NewClient("passthrough:///"+target,
 		grpc.WithContextDialer(tr.dial),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -49,7 +47,8 @@ func Dial(target string, profile timers.Profile) (*Conn, error) {
 			MinConnectTimeout: profile.DialTimeout,
 		}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{
-			Time: max(profile.Heartbeat, minKeepalive), Timeout: profile.StallTimeout, PermitWithoutStream: true,
+			// A lease: the heartbeats of the streams are the first to notice, in every profile.
+			Time: max(profile.Lease, minKeepalive), Timeout: profile.StallTimeout, PermitWithoutStream: true,
 		}),
 	)
 	if err != nil {
@@ -103,7 +102,7 @@ func (e *explained) Unwrap() []error { return []error{e.transport, e.call} }
 
 // transport dials and remembers.
 type transport struct {
-	dialer net.Dialer
+	network Network
 
 	mu   sync.Mutex
 	ip   string
@@ -111,7 +110,7 @@ type transport struct {
 }
 
 func (t *transport) dial(ctx context.Context, addr string) (net.Conn, error) {
-	conn, err := t.dialer.DialContext(ctx, "tcp", addr)
+	conn, err := t.network.connect(ctx, "tcp", addr)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last = err

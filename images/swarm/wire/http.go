@@ -18,15 +18,14 @@ import (
 // idlePerHost is how many idle HTTP connections are kept to one far end.
 const idlePerHost = 4
 
-// NewHTTPClient makes a client whose every phase is bounded, and which never
+// HTTPClient makes a client whose every phase is bounded, and which never
 // takes a detour through a proxy named in the environment.
-func NewHTTPClient(profile timers.Profile) *http.Client {
-	dialer := &net.Dialer{Timeout: profile.DialTimeout}
+func (n Network) HTTPClient() *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
-			DialContext:           dialer.DialContext,
-			ResponseHeaderTimeout: profile.StallTimeout,
-			IdleConnTimeout:       profile.Lease,
+			DialContext:           n.connect,
+			ResponseHeaderTimeout: n.Profile.StallTimeout,
+			IdleConnTimeout:       n.Profile.Lease,
 			MaxIdleConnsPerHost:   idlePerHost,
 			DisableCompression:    true,
 		},
