@@ -71,9 +71,15 @@ func (e *engineStage) play(i *interruption, m mutant.Mutant, images cluster.Imag
 		role, _, _ := strings.Cut(key, "@")
 		o.given[role] = ref
 	}
+	var told []history.Scenario
 	r := runner{
-		options: o, suite: e.suite, ginkgo: e.ginkgo, chosen: a.chosen, engine: e.engine, tell: tell,
-		run: o.begin(time.Now(), e.info),
+		options: o, suite: e.suite, ginkgo: e.ginkgo, chosen: a.chosen, engine: e.engine, run: o.begin(time.Now(), e.info),
+		tell: func(s history.Scenario) {
+			if !i.enough() {
+				told = append(told, s)
+			}
+			tell(s)
+		},
 	}
 	var err error
 	if r.run.ID, r.dir, err = newRunFolder(o.out, r.run.Started); err != nil {
@@ -89,6 +95,7 @@ func (e *engineStage) play(i *interruption, m mutant.Mutant, images cluster.Imag
 	if err := r.play(i, set, nil); err != nil {
 		return err
 	}
+	r.run.Scenarios = told // and not what was cut short once it was enough
 	r.run.WallMS = time.Since(r.run.Started).Milliseconds()
 	return r.write(fmt.Sprintf("make mutants MUTANT=%s SEED=%d", m.Name, o.seed))
 }
