@@ -47,7 +47,8 @@ func (n Network) Dial(target string) (*Conn, error) {
 			MinConnectTimeout: profile.DialTimeout,
 		}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{
-			Time: max(profile.Heartbeat, minKeepalive), Timeout: profile.StallTimeout, PermitWithoutStream: true,
+			// Not before the lease: it is the announce stream that says how long silence is borne.
+			Time: max(profile.Lease, minKeepalive), Timeout: profile.StallTimeout, PermitWithoutStream: true,
 		}),
 	)
 	if err != nil {
