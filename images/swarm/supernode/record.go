@@ -62,6 +62,17 @@ func (r *record) expired(now time.Time, lease time.Duration) string {
 	return ""
 }
 
+// left says whether the peer was dropped. A select that finds a tick as well may choose
+// the tick.
+func (r *record) left() bool {
+	select {
+	case <-r.gone:
+		return true
+	default:
+		return false
+	}
+}
+
 // blamers counts the children with a failure that is not yet forgiven. One child
 // with a broken link of its own must not take a parent from all others.
 func (r *record) blamers() int {
