@@ -103,7 +103,7 @@ func (m *membership) stay(target string, preferred []string, attempt int) (joine
 	if errors.Is(err, errPreferred) {
 		m.d.log.Info("leave backup supernode", "supernode", target)
 		m.goodbye(ctx, conn, session)
-	} else if m.d.ctx.Err() == nil {
+	} else if m.d.ctx.Err() == nil && !m.leaving.Load() {
 		m.d.reporter.Failed(diag.Announce, target, conn.IP(), 1, err)
 	}
 	return true, err
@@ -228,6 +228,8 @@ func (m *membership) goodbye(ctx context.Context, conn *wire.Conn, session strin
 
 // leave says goodbye to the present supernode, if there is one.
 func (m *membership) leave(ctx context.Context) {
+	// The supernode may end the stream before it has answered: no failure.
+	m.leaving.Store(true)
 	m.mu.Lock()
 	conn, session := m.conn, m.session
 	m.mu.Unlock()

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/faultbed/faultbed/images/swarm/cause"
@@ -14,6 +15,8 @@ import (
 type membership struct {
 	d    *Daemon
 	news chan struct{} // one slot: something is to be announced
+	// leaving: the peer is saying goodbye for good.
+	leaving atomic.Bool
 
 	mu        sync.Mutex
 	conn      *wire.Conn // nil while not registered
