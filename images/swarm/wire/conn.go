@@ -47,7 +47,7 @@ func (n Network) Dial(target string) (*Conn, error) {
 			MinConnectTimeout: profile.DialTimeout,
 		}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{
-			// Not before the lease: it is the announce stream that says how long silence is borne.
+			// A lease: the heartbeats of the streams are the first to notice, in every profile.
 			Time: max(profile.Lease, minKeepalive), Timeout: profile.StallTimeout, PermitWithoutStream: true,
 		}),
 	)
