@@ -25,6 +25,7 @@ type record struct {
 	held      map[string]piece.Bitmap
 	wants     map[string]*want
 	failures  []failure
+	trips     map[string]time.Duration // measured by this peer, to others
 }
 
 // failure is one upload that a child reported as failed.
@@ -47,7 +48,7 @@ func newRecord(host *pb.Host, session string, reachable bool) *record {
 	return &record{
 		host: host, session: session, gone: make(chan struct{}),
 		announced: now, answered: now, reachable: reachable, freeSlots: 1,
-		held: map[string]piece.Bitmap{}, wants: map[string]*want{},
+		held: map[string]piece.Bitmap{}, wants: map[string]*want{}, trips: map[string]time.Duration{},
 	}
 }
 
@@ -118,6 +119,9 @@ func (s *Supernode) drop(r *record, why string) {
 	r.once.Do(func() {
 		r.why = why
 		close(r.gone)
+		for _, other := range s.peers {
+			delete(other.trips, r.host.GetName())
+		}
 		s.log.Info("peer dropped", "peer", r.host.GetName(), "ip", r.host.GetIp(), "reason", why)
 	})
 	s.wake()
