@@ -23,7 +23,8 @@ type Capabilities struct {
 	// Accepts lists the protocols that this release speaks with others: its own, and
 	// those of the minor releases beside it.
 	Accepts []string
-	// Ownership: of several supernodes one owns a task, and peers register with all.
+	// Ownership: a peer registers with all of its supernodes, and each task belongs to
+	// one of those that live. Without it a peer is held by the first that takes it.
 	Ownership bool
 	// SeedFallback: a supernode turns to the next seed when one is away; a peer
 	// that loses its parent in the middle of a download goes on elsewhere. Without

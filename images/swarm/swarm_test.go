@@ -169,6 +169,7 @@ func TestRestartedSupernodeIsJoinedAgain(t *testing.T) {
 	}
 	old := b.peer(31, "2.1.0", false, 1)
 	b.counts(s, 5, timers.Fast.RejoinWithin())
+	old.heldBy(1)
 	s.stop()
 	eventually(t, timers.Fast.NoticeWithin(), "2.1.0 is out", func() (string, bool) {
 		st := old.Snapshot()
@@ -179,17 +180,6 @@ func TestRestartedSupernodeIsJoinedAgain(t *testing.T) {
 	if old.Snapshot().Registered {
 		t.Error("2.1.0 does not retry, but is back")
 	}
-}
-
-func TestBackupSupernodeIsUsedUntilThePreferredIsBack(t *testing.T) {
-	t.Parallel()
-	b := newBed(t)
-	backup := b.supernode(2, stable)
-	b.peer(21, stable, false, 1, 2)
-	b.counts(backup, 1, timers.Fast.RejoinWithin())
-	preferred := b.supernode(1, stable)
-	b.counts(preferred, 1, timers.Fast.RejoinWithin())
-	b.counts(backup, 0, timers.Fast.DropWithin())
 }
 
 func TestProductionTimersDeliverAsWell(t *testing.T) {

@@ -54,7 +54,6 @@ const Stable = "2.2.1"
 
 // lacks are the needs of scenarios that this swarm does not meet, and why.
 var lacks = map[string]string{
-	"owner":   "tasks of the reference swarm have no owner: its peers register with the first supernode",
 	"proxy":   "the reference swarm's port 65001 answers health checks only",
 	"manager": "the reference swarm has no manager: supernodes know their seeds from their configuration",
 }

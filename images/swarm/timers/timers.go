@@ -46,9 +46,6 @@ type Profile struct {
 	// SourceAgeOut is when a supernode tries the seeds again for a task that it
 	// ordered back to source.
 	SourceAgeOut time.Duration
-	// PreferInterval is the pace at which a peer on a backup supernode looks
-	// whether a preferred one is back.
-	PreferInterval time.Duration
 	// ResolveInterval is the pace at which a peer looks whether the name of its
 	// supernode still leads to the address that it is connected with.
 	ResolveInterval time.Duration
@@ -81,7 +78,6 @@ var Fast = Profile{
 	SeedFirstByte:   time.Second,
 	FailureAgeOut:   5 * time.Second,
 	SourceAgeOut:    3 * time.Second,
-	PreferInterval:  2 * time.Second,
 	ResolveInterval: time.Second,
 	StartGrace:      5 * time.Second,
 	LeaveTimeout:    400 * time.Millisecond,
@@ -109,7 +105,6 @@ var Production = Profile{
 	SeedFirstByte:   2 * time.Second,
 	FailureAgeOut:   time.Minute,
 	SourceAgeOut:    30 * time.Second,
-	PreferInterval:  30 * time.Second,
 	ResolveInterval: 10 * time.Second,
 	StartGrace:      30 * time.Second,
 	LeaveTimeout:    400 * time.Millisecond,
@@ -135,6 +130,10 @@ const Slack = 2 * time.Second
 func (p Profile) DropWithin() time.Duration {
 	return p.Lease + p.CheckInterval + p.CheckTimeout + Slack
 }
+
+// HalfOpenWithin bounds the time until either end of an announce stream notices that
+// nothing comes through any more, though nobody has closed it: a lease of silence.
+func (p Profile) HalfOpenWithin() time.Duration { return p.Lease + p.Heartbeat + Slack }
 
 // RejoinWithin bounds the time until a peer is counted again after the network
 // is whole: it notices the loss (a lease of silence), sits out a backoff, spends
