@@ -45,24 +45,31 @@ type Reporter struct {
 	log      *slog.Logger
 	quiet    bool
 	failures *prometheus.CounterVec
+	retries  *prometheus.CounterVec
 
 	mu   sync.Mutex
 	last *Failure
 }
 
-// NewReporter reports to log, or to nobody if quiet; registry takes its counter.
+// NewReporter reports to log, or to nobody if quiet; registry takes its counters.
 func NewReporter(log *slog.Logger, quiet bool, registry prometheus.Registerer) *Reporter {
 	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "swarm_connection_failures_total", Help: "Failed connections by step and cause.",
 	}, []string{"step", "cause"})
-	registry.MustRegister(failures)
-	return &Reporter{log: log, quiet: quiet, failures: failures}
+	retries := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "swarm_connection_retries_total", Help: "Failed connections that were tries again after a failure, by step and cause.",
+	}, []string{"step", "cause"})
+	registry.MustRegister(failures, retries)
+	return &Reporter{log: log, quiet: quiet, failures: failures, retries: retries}
 }
 
 // Failed reports one failed connection; attempt counts from 1.
 func (r *Reporter) Failed(step Step, target, ip string, attempt int, err error) {
 	f := Failure{Step: step, Target: target, IP: ip, Attempt: attempt, Cause: cause.Of(err), Error: err.Error(), At: time.Now().UTC()}
 	r.failures.WithLabelValues(string(step), string(f.Cause)).Inc()
+	if attempt > 1 {
+		r.retries.WithLabelValues(string(step), string(f.Cause)).Inc()
+	}
 	r.mu.Lock()
 	r.last = &f
 	r.mu.Unlock()
