@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/faultbed/faultbed/images/swarm/diag"
+	"github.com/faultbed/faultbed/images/swarm/pb"
 	"github.com/faultbed/faultbed/images/swarm/piece"
 )
 
@@ -29,12 +30,13 @@ type Status struct {
 }
 
 // PlaceStatus is one configured supernode in /status. AnnounceAgeMS is the time since the
-// latest announcement there, -1 before the first.
+// latest announcement there, -1 before the first. LastError is why it was out last.
 type PlaceStatus struct {
-	Supernode     string `json:"supernode"`
-	IP            string `json:"ip,omitempty"`
-	Registered    bool   `json:"registered"`
-	AnnounceAgeMS int64  `json:"announce_age_ms"`
+	Supernode     string        `json:"supernode"`
+	IP            string        `json:"ip,omitempty"`
+	Registered    bool          `json:"registered"`
+	AnnounceAgeMS int64         `json:"announce_age_ms"`
+	LastError     *diag.Failure `json:"last_error,omitempty"`
 }
 
 // HostStatus is another peer in /status, as a supernode named it.
@@ -44,6 +46,7 @@ type HostStatus struct {
 	Release   string `json:"release"`
 	Protocol  string `json:"protocol"`
 	Seed      bool   `json:"seed"`
+	Listed    bool   `json:"listed"` // false of a seed that was, and is no longer
 	Answers   bool   `json:"answers"`
 	GRPCPort  int32  `json:"grpc_port"`
 	ProxyPort int32  `json:"proxy_port"`
@@ -111,7 +114,7 @@ func (m *membership) status() []PlaceStatus {
 	all := []PlaceStatus{}
 	for _, p := range m.places {
 		for _, target := range p.targets {
-			s := PlaceStatus{Supernode: target, AnnounceAgeMS: -1}
+			s := PlaceStatus{Supernode: target, AnnounceAgeMS: -1, LastError: m.d.reporter.KeptOut(target)}
 			if p.conn != nil && p.conn.Target == target {
 				s.IP, s.Registered = p.conn.IP(), true
 				if !p.announced.IsZero() {
@@ -124,17 +127,26 @@ func (m *membership) status() []PlaceStatus {
 	return all
 }
 
-// status says whom supernodes named, by name, and who of them answers.
+// status says whom supernodes named, by name, and who of them answers; then the seeds
+// that they named once.
 func (m *mesh) status() []HostStatus {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := []HostStatus{}
 	for _, name := range slices.Sorted(maps.Keys(m.links)) {
-		h := m.links[name].host
-		all = append(all, HostStatus{
-			Name: name, IP: h.GetIp(), Release: h.GetRelease(), Protocol: h.GetProtocol(), Seed: h.GetSeed(), Answers: m.links[name].alive,
-			GRPCPort: h.GetGrpcPort(), ProxyPort: h.GetProxyPort(), PiecePort: h.GetPiecePort(),
-		})
+		h := hostStatus(m.links[name].host)
+		h.Listed, h.Answers = true, m.links[name].alive
+		all = append(all, h)
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.former)) {
+		all = append(all, hostStatus(m.former[name]))
 	}
 	return all
+}
+
+func hostStatus(h *pb.Host) HostStatus {
+	return HostStatus{
+		Name: h.GetName(), IP: h.GetIp(), Release: h.GetRelease(), Protocol: h.GetProtocol(), Seed: h.GetSeed(),
+		GRPCPort: h.GetGrpcPort(), ProxyPort: h.GetProxyPort(), PiecePort: h.GetPiecePort(),
+	}
 }

@@ -49,6 +49,7 @@ type Reporter struct {
 
 	mu   sync.Mutex
 	last *Failure
+	out  map[string]Failure // the latest of Register and Announce, by target
 }
 
 // NewReporter reports to log, or to nobody if quiet; registry takes its counters.
@@ -60,7 +61,7 @@ func NewReporter(log *slog.Logger, quiet bool, registry prometheus.Registerer) *
 		Name: "swarm_connection_retries_total", Help: "Failed connections that were tries again after a failure, by step and cause.",
 	}, []string{"step", "cause"})
 	registry.MustRegister(failures, retries)
-	return &Reporter{log: log, quiet: quiet, failures: failures, retries: retries}
+	return &Reporter{log: log, quiet: quiet, failures: failures, retries: retries, out: map[string]Failure{}}
 }
 
 // Failed reports one failed connection; attempt counts from 1.
@@ -72,6 +73,9 @@ func (r *Reporter) Failed(step Step, target, ip string, attempt int, err error) 
 	}
 	r.mu.Lock()
 	r.last = &f
+	if step == Register || step == Announce {
+		r.out[target] = f // as many as there are supernodes
+	}
 	r.mu.Unlock()
 	if r.quiet {
 		return
@@ -86,6 +90,16 @@ func (r *Reporter) Last() *Failure {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.last
+}
+
+// KeptOut is the latest failure to register with a supernode or to stay there, or nil.
+func (r *Reporter) KeptOut(supernode string) *Failure {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f, ok := r.out[supernode]; ok {
+		return &f
+	}
+	return nil
 }
 
 // NewLog is the log of a node: JSON lines on stdout.
