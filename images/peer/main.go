@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -21,9 +22,14 @@ func main() {
 		Use: "peer", Short: "Node of the reference swarm", Version: swarm.Release,
 		SilenceErrors: true, SilenceUsage: true,
 	}
-	root.AddCommand(daemonCommand(), dfgetCommand())
+	dfget := dfgetCommand()
+	dfget.AddCommand(doctorCommand())
+	root.AddCommand(daemonCommand(), dfget, doctorCommand())
 	if err := root.ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "peer:", err)
+		if errors.Is(err, errUsage) {
+			os.Exit(64)
+		}
 		os.Exit(1)
 	}
 }
