@@ -32,12 +32,15 @@ type Capabilities struct {
 	Retry bool
 	// DiagnosticLog: each failed connection is one line with target and cause.
 	DiagnosticLog bool
+	// Resume: a peer keeps over a restart what it holds, and goes on where it was.
+	// Without it the store is cleared at start.
+	Resume bool
 }
 
 var releases = []Capabilities{
 	{Release: "2.1.0", Protocol: "2.1", Accepts: []string{"2.1", "2.2"}},
-	{Release: "2.2.1", Protocol: "2.2", Accepts: []string{"2.1", "2.2"}, SeedFallback: true, Retry: true, DiagnosticLog: true},
-	{Release: "3.0.0", Protocol: "3.0", Accepts: []string{"3.0"}, SeedFallback: true, Retry: true, DiagnosticLog: true},
+	{Release: "2.2.1", Protocol: "2.2", Accepts: []string{"2.1", "2.2"}, SeedFallback: true, Retry: true, DiagnosticLog: true, Resume: true},
+	{Release: "3.0.0", Protocol: "3.0", Accepts: []string{"3.0"}, SeedFallback: true, Retry: true, DiagnosticLog: true, Resume: true},
 }
 
 // CapabilitiesOf returns what the named release can do.

@@ -95,6 +95,16 @@ func (c *conductor) hopeful() bool {
 	return false
 }
 
+// expecting says whether a parent has only just been asked what it has.
+func (c *conductor) expecting() bool {
+	for _, p := range c.parents {
+		if p.silent() {
+			return true
+		}
+	}
+	return false
+}
+
 // sourceAllowed decides whether the origin is asked now, and says so once.
 func (c *conductor) sourceAllowed(v view, now time.Time) bool {
 	reason := c.sourceReason(now)
@@ -116,7 +126,7 @@ func (c *conductor) sourceReason(now time.Time) string {
 	case len(c.sourceOnly) > 0:
 		return "a piece failed and this release does not retry"
 	case direction.GetBackToSource():
-		if len(c.flying) > 0 {
+		if len(c.flying) > 0 || c.expecting() {
 			return ""
 		}
 		return "ordered by the supernode"

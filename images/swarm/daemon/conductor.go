@@ -41,7 +41,8 @@ type conductor struct {
 	nudge    chan struct{} // one slot: a parent's list changed
 
 	progress   time.Time
-	reason     string // why the origin is used, "" while it is not
+	kept       time.Time // when the record was last saved
+	reason     string    // why the origin is used, "" while it is not
 	sourcing   bool
 	sourceOnly map[int]bool // pieces that a release without retries takes from the origin
 	sourceFail int
@@ -80,7 +81,7 @@ func (c *conductor) run() {
 	for _, p := range c.parents {
 		p.ended.Wait()
 	}
-	err = c.t.finish(err)
+	err = c.t.finish(err, c.d.save)
 	c.d.membership.settle(c.t.id)
 	v := c.t.view()
 	if err != nil {
@@ -97,6 +98,7 @@ func (c *conductor) conduct() error {
 	defer ticker.Stop()
 	for {
 		c.follow()
+		c.keep()
 		if c.t.whole() {
 			return nil
 		}

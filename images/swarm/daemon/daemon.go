@@ -99,12 +99,8 @@ func New(cfg Config) (d *Daemon, err error) {
 			}
 		}
 	}()
-	// What a former life held is not known to be whole: start empty.
-	if err := os.RemoveAll(d.taskDir()); err != nil {
-		return nil, fmt.Errorf("clear the store: %w", err)
-	}
-	if err := os.MkdirAll(d.taskDir(), 0o750); err != nil {
-		return nil, fmt.Errorf("make the store: %w", err)
+	if err := d.openStore(); err != nil {
+		return nil, err
 	}
 	for name, addr := range map[string]string{"grpc": cfg.GRPC, "proxy": cfg.Proxy, "pieces": cfg.Pieces, "status": cfg.Status} {
 		l, err := diag.Listen(network.Stack, "tcp", addr, name == "status", d.reporter)

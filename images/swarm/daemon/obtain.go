@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // obtain returns the task of a URL, with its download under way or done.
@@ -19,13 +21,14 @@ func (d *Daemon) obtain(url, digest string, fromSource bool) *task {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.used = time.Now()
 	if t.done || d.ctx.Err() != nil {
 		return t
 	}
 	t.fromSource = t.fromSource || fromSource
 	t.wake()
 	if !t.running {
-		t.running, t.err = true, nil
+		t.running, t.err, t.base = true, nil, maps.Clone(t.from)
 		d.work.Go(func() { newConductor(d, t).run() })
 	}
 	return t

@@ -66,6 +66,13 @@ func (p *parentLink) alive() bool {
 	return p.listing || p.lost == 0
 }
 
+// silent says whether the parent has neither told its pieces yet nor failed to.
+func (p *parentLink) silent() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.listing && p.lost == 0
+}
+
 func (p *parentLink) has(i int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -108,10 +108,8 @@ func (d *Daemon) pieceSet(id string) (*pb.PieceSet, <-chan struct{}) {
 
 // Download gives dfget a file through the swarm, in order, as the pieces come.
 func (d *Daemon) Download(req *pb.DownloadRequest, stream grpc.ServerStreamingServer[pb.DownloadEvent]) error {
-	before := map[giver]int64{}
-	if t := d.held(piece.TaskID(req.GetUrl(), req.GetDigest())); t != nil && t.view().done {
-		before = t.view().from // nothing will be moved
-	}
+	here := d.held(piece.TaskID(req.GetUrl(), req.GetDigest()))
+	idle := here != nil && here.view().done // nothing will be moved
 	t := d.obtain(req.GetUrl(), req.GetDigest(), false)
 	var sent int64
 	err := t.stream(stream.Context(), pieceBeat(d.cfg.Profile), func(data []byte) error {
@@ -132,6 +130,10 @@ func (d *Daemon) Download(req *pb.DownloadRequest, stream grpc.ServerStreamingSe
 		return cause.Refuse(codes.Aborted, d.host.GetName(), err)
 	}
 	v := t.view()
+	before := v.base
+	if idle {
+		before = v.from
+	}
 	return stream.Send(&pb.DownloadEvent{Result: &pb.DownloadResult{
 		Bytes: sent, Sha256: v.sha,
 		FromOrigin: v.from[fromOrigin] - before[fromOrigin],

@@ -24,7 +24,7 @@ type Status struct {
 	LastError  *diag.Failure         `json:"last_error"`
 }
 
-// TaskStatus is one task in /status. State is running, done or failed; From
+// TaskStatus is one task in /status. State is running, done, failed or partial; From
 // counts bytes by the kind of node that gave them.
 type TaskStatus struct {
 	URL    string           `json:"url"`
@@ -57,6 +57,8 @@ func (d *Daemon) Snapshot() Status {
 			ts.State = "done"
 		case v.err != nil:
 			ts.Error = v.err.Error()
+		default:
+			ts.State = "partial" // left so by a former life
 		}
 		for by, n := range v.from {
 			ts.From[string(by)] = n

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -47,14 +48,17 @@ type task struct {
 	changed chan struct{} // closed and replaced at each change
 
 	running    bool
-	fromSource bool // a supernode triggered this peer as a seed
+	fromSource bool            // a supernode triggered this peer as a seed
+	base       map[giver]int64 // what from was when the run began
+	used       time.Time
+	unsaved    bool // the record on the disk is behind
 }
 
 func newTask(dir, url, digest string) *task {
 	id := piece.TaskID(url, digest)
 	return &task{
-		id: id, url: url, digest: digest, path: filepath.Join(dir, id+".data"),
-		from: map[giver]int64{}, changed: make(chan struct{}),
+		id: id, url: url, digest: digest, path: filepath.Join(dir, id+contentExt),
+		from: map[giver]int64{}, changed: make(chan struct{}), used: time.Now(),
 	}
 }
 
@@ -90,6 +94,9 @@ func (t *task) learn(meta *pb.Task) error {
 // lay makes room for a file of that length. The caller holds mu.
 func (t *task) lay(length, size int64) error {
 	layout := piece.Layout{Length: length, Size: size}
+	if !layout.Sane() {
+		return fmt.Errorf("%w: task %s of %d bytes in pieces of %d", cause.ErrBadAnswer, t.id, length, size)
+	}
 	file, err := os.OpenFile(t.path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
 	if err != nil {
 		return fmt.Errorf("store task %s: %w", t.id, err)
@@ -130,6 +137,7 @@ func (t *task) put(i int, data, stated []byte, by giver) error {
 	t.digests[i] = sum[:]
 	t.held.Set(i)
 	t.count++
+	t.unsaved = true
 	t.from[by] += length
 	t.wake()
 	return nil
@@ -142,11 +150,13 @@ func (t *task) whole() bool {
 	return t.known && t.count == t.layout.Count()
 }
 
-// finish ends the run of a task; a task whose content is not what was promised is emptied.
-func (t *task) finish(err error) error {
+// finish ends the run of a task, which is saved before; a task whose content is not
+// what was promised is emptied.
+func (t *task) finish(err error, save func(*task)) error {
 	if err == nil {
 		err = t.verify()
 	}
+	save(t)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.running, t.fromSource = false, false
@@ -164,13 +174,25 @@ func (t *task) verify() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.digest != "" && t.digest != sum {
-		t.held, t.count = piece.NewBitmap(t.layout.Count()), 0
-		t.digests = make([][]byte, t.layout.Count())
-		clear(t.from)
+		t.empty()
 		return fmt.Errorf("%w: the file is %s, promised was %s", cause.ErrCorrupt, sum, t.digest)
 	}
 	t.sha = sum
 	return nil
+}
+
+// empty forgets all content, on the disk too: the next attempt starts from nothing.
+// The caller holds mu.
+func (t *task) empty() {
+	if t.file != nil {
+		_ = t.file.Close()
+	}
+	t.file, t.layout, t.known = nil, piece.Layout{}, false
+	t.digests, t.held, t.count, t.sha = nil, nil, 0, ""
+	clear(t.from)
+	t.unsaved = false
+	_ = t.remove()
+	t.wake()
 }
 
 // view is a consistent copy of a task's state, with the channel that closes at the next change.
@@ -184,6 +206,7 @@ type view struct {
 	err     error
 	sha     string
 	from    map[giver]int64
+	base    map[giver]int64
 	changed <-chan struct{}
 }
 
@@ -193,13 +216,10 @@ func (t *task) view() view {
 	v := view{
 		meta: &pb.Task{Id: t.id, Url: t.url, Digest: t.digest},
 		held: slices.Clone(t.held), count: t.count, known: t.known, done: t.done, running: t.running, err: t.err, sha: t.sha,
-		from: map[giver]int64{}, changed: t.changed,
+		from: maps.Clone(t.from), base: t.base, changed: t.changed,
 	}
 	if t.known {
 		v.meta.Length, v.meta.PieceSize, v.meta.Digests = t.layout.Length, t.layout.Size, slices.Clone(t.digests)
-	}
-	for k, n := range t.from {
-		v.from[k] = n
 	}
 	return v
 }

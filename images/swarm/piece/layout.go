@@ -32,6 +32,18 @@ type Layout struct {
 	Size   int64
 }
 
+// Bounds of what is taken for a file: others state its length, and a list of its
+// pieces must fit into memory.
+const (
+	maxLength = 1 << 50
+	maxPieces = 1 << 24
+)
+
+// Sane says whether a file can be cut like that.
+func (l Layout) Sane() bool {
+	return l.Length >= 0 && l.Length <= maxLength && l.Size > 0 && l.Size <= maxLength && l.Count() <= maxPieces
+}
+
 // Count is the number of pieces; an empty file has none.
 func (l Layout) Count() int {
 	if l.Size <= 0 {
@@ -76,6 +88,9 @@ func (b Bitmap) Has(i int) bool { return i >= 0 && i/8 < len(b) && b[i/8]&(1<<(i
 
 // Set marks piece i as held.
 func (b Bitmap) Set(i int) { b[i/8] |= 1 << (i % 8) }
+
+// Clear marks piece i as not held.
+func (b Bitmap) Clear(i int) { b[i/8] &^= 1 << (i % 8) }
 
 // Count is the number of pieces held.
 func (b Bitmap) Count() int {
