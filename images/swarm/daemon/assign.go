@@ -17,8 +17,7 @@ func (c *conductor) assign() {
 		}
 	}
 	if v.known {
-		layout := piece.Layout{Length: v.meta.GetLength(), Size: v.meta.GetPieceSize()}
-		c.assignParents(v, layout, now)
+		c.assignParents(v, v.layout(), now)
 	}
 	if c.sourcing || now.Before(c.sourceAt) {
 		return
@@ -55,7 +54,7 @@ func (c *conductor) assignParents(v view, layout piece.Layout, now time.Time) {
 			return
 		}
 		i := (start + n) % total
-		if v.held.Has(i) || c.flying[i] || c.sourceOnly[i] {
+		if v.held.Has(i) || !v.needed.Has(i) || c.flying[i] || c.sourceOnly[i] {
 			continue
 		}
 		p := c.bestParent(i, now)
@@ -162,11 +161,11 @@ func (c *conductor) missingSpan(v view) (first, count int) {
 	if !v.known {
 		return 0, 0
 	}
-	layout := piece.Layout{Length: v.meta.GetLength(), Size: v.meta.GetPieceSize()}
+	layout := v.layout()
 	longest := int(max(1, spanBytes/layout.Size))
 	onlyThese := len(c.sourceOnly) > 0 && !c.t.seeding()
 	for i := range layout.Count() {
-		free := !v.held.Has(i) && !c.flying[i] && (!onlyThese || c.sourceOnly[i])
+		free := !v.held.Has(i) && v.needed.Has(i) && !c.flying[i] && (!onlyThese || c.sourceOnly[i])
 		if free && count == 0 {
 			first = i
 		}

@@ -81,14 +81,23 @@ func (c *conductor) run() {
 	for _, p := range c.parents {
 		p.ended.Wait()
 	}
-	err = c.t.finish(err, c.d.save)
+	again, err := c.t.finish(err, c.d.save)
+	c.d.release(c.t)
 	c.d.membership.settle(c.t.id)
 	v := c.t.view()
+	if again {
+		c.d.work.Go(func() { newConductor(c.d, c.t).run() })
+		return
+	}
 	if err != nil {
 		c.d.log.Error("task failed", "task", c.t.id, "url", c.t.url, "held", v.count, "error", err.Error())
 		return
 	}
-	c.d.log.Info("task done", "task", c.t.id, "bytes", v.meta.GetLength(), "sha256", v.sha,
+	what := "task done"
+	if !v.done {
+		what = "task part done"
+	}
+	c.d.log.Info(what, "task", c.t.id, "bytes", v.meta.GetLength(), "held", v.count, "sha256", v.sha,
 		"origin", v.from[fromOrigin], "seeds", v.from[fromSeed], "peers", v.from[fromPeer],
 		"took_ms", time.Since(started).Milliseconds())
 }
@@ -99,8 +108,11 @@ func (c *conductor) conduct() error {
 	for {
 		c.follow()
 		c.keep()
-		if c.t.whole() {
+		if c.t.sated() {
 			return nil
+		}
+		if err := c.d.makeRoom(c.t); err != nil {
+			return err
 		}
 		c.failLostParents()
 		if c.fatal != nil {
@@ -158,6 +170,9 @@ func (c *conductor) land(r result) {
 		c.landSource(r.err)
 		return
 	}
+	if ours(r.err) {
+		c.fatal = r.err
+	}
 	p := r.parent
 	p.flying--
 	if r.err == nil {
@@ -168,7 +183,7 @@ func (c *conductor) land(r result) {
 		p.wait.Reset()
 		return
 	}
-	if c.ctx.Err() != nil {
+	if c.ctx.Err() != nil || c.fatal != nil {
 		return
 	}
 	if errors.Is(r.err, errBusy) {
@@ -216,7 +231,7 @@ func (c *conductor) landSource(err error) {
 		c.sourceWait.Reset()
 		return
 	}
-	if c.ctx.Err() != nil {
+	if c.ctx.Err() != nil || c.fatal != nil {
 		return
 	}
 	c.d.http.CloseIdleConnections()

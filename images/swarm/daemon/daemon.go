@@ -40,7 +40,9 @@ type Config struct {
 	Profile       timers.Profile
 	Release       string
 	DataDir       string
-	Log           *slog.Logger
+	// Quota is how many bytes of content the peer may hold; 0 is no limit.
+	Quota int64
+	Log   *slog.Logger
 	// Stack opens the peer's connections; nil is the operating system's.
 	Stack wire.Stack
 }
@@ -59,6 +61,7 @@ type Daemon struct {
 	reporter   *diag.Reporter
 	registry   *prometheus.Registry
 	bytes      *prometheus.CounterVec
+	evictions  *prometheus.CounterVec
 	host       *pb.Host
 	network    wire.Network
 	http       *http.Client
@@ -99,6 +102,7 @@ func New(cfg Config) (d *Daemon, err error) {
 			}
 		}
 	}()
+	d.registerStoreMetrics()
 	if err := d.openStore(); err != nil {
 		return nil, err
 	}
@@ -195,7 +199,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, t := range d.tasks {
-		t.close()
+		t.shut()
 	}
 	d.log.Info("peer stopped")
 	return err

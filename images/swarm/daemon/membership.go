@@ -120,9 +120,13 @@ func (m *membership) compose(session string) *pb.Announcement {
 	m.mu.Unlock()
 	for _, t := range m.d.allTasks() {
 		if changed[t.id] {
+			delete(changed, t.id)
 			v := t.view()
 			up.Held = append(up.Held, &pb.Held{Task: v.meta, Pieces: v.held, Dropped: v.count == 0})
 		}
+	}
+	for id := range changed { // it is not here any more
+		up.Held = append(up.Held, &pb.Held{Task: &pb.Task{Id: id}, Dropped: true})
 	}
 	return up
 }

@@ -225,7 +225,11 @@ func (c *conductor) fetchPiece(p *parentLink, i int) error {
 
 // store puts a piece in, and tells those who may want it.
 func (c *conductor) store(i int, data, stated []byte, by giver) error {
-	if err := c.t.put(i, data, stated, by); err != nil {
+	fresh, err := c.t.put(i, data, stated, by)
+	if c.d.makeSpace(c.t, err) {
+		fresh, err = c.t.put(i, data, stated, by)
+	}
+	if err != nil || !fresh {
 		return err
 	}
 	c.d.bytes.WithLabelValues(string(by)).Add(float64(len(data)))

@@ -3,6 +3,8 @@ package daemon
 import (
 	"net/http"
 	"strconv"
+
+	"github.com/faultbed/faultbed/images/swarm/piece"
 )
 
 // proxyRoutes is the proxy port: the connectivity check that operators make, and
@@ -26,11 +28,12 @@ func (d *Daemon) proxyRoutes() http.Handler {
 // serveProxied downloads the URL as a task and passes it on, a whole file as its
 // pieces come, a range once the file is here.
 func (d *Daemon) serveProxied(w http.ResponseWriter, r *http.Request) {
-	t := d.obtain(r.URL.String(), "", false) //nolint:contextcheck // a download outlives the request that asked for it
+	t := d.obtain(r.URL.String(), "", piece.Part{}, false) //nolint:contextcheck // a download outlives the request that asked for it
+	defer t.unpin()
 	w.Header().Set("X-Swarm-Task", t.id)
 	w.Header().Set("X-Swarm-Peer", d.host.GetName())
 	if r.Header.Get("Range") != "" {
-		if err := t.stream(r.Context(), pieceBeat(d.cfg.Profile), func([]byte) error { return nil }); err != nil {
+		if err := t.stream(r.Context(), pieceBeat(d.cfg.Profile), piece.Part{}, func([]byte) error { return nil }); err != nil {
 			http.Error(w, err.Error(), http.StatusBadGateway)
 			return
 		}
@@ -38,7 +41,7 @@ func (d *Daemon) serveProxied(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	begun := false
-	err := t.stream(r.Context(), pieceBeat(d.cfg.Profile), func(data []byte) error {
+	err := t.stream(r.Context(), pieceBeat(d.cfg.Profile), piece.Part{}, func(data []byte) error {
 		if len(data) > 0 && !begun {
 			begun = true
 			w.Header().Set("Content-Length", strconv.FormatInt(t.view().meta.GetLength(), 10))

@@ -26,7 +26,8 @@ func (d *Daemon) ObtainTask(req *pb.ObtainRequest, stream grpc.ServerStreamingSe
 	if err := swarm.CheckProtocol("seed", d.can, "supernode", req.GetRelease(), req.GetProtocol()); err != nil {
 		return cause.Refuse(codes.FailedPrecondition, d.host.GetName(), err)
 	}
-	t := d.obtain(req.GetWant().GetUrl(), req.GetWant().GetDigest(), true)
+	t := d.obtain(req.GetWant().GetUrl(), req.GetWant().GetDigest(), piece.Part{}, true)
+	defer t.unpin()
 	ticker := time.NewTicker(pieceBeat(d.cfg.Profile))
 	defer ticker.Stop()
 	for {
@@ -110,9 +111,10 @@ func (d *Daemon) pieceSet(id string) (*pb.PieceSet, <-chan struct{}) {
 func (d *Daemon) Download(req *pb.DownloadRequest, stream grpc.ServerStreamingServer[pb.DownloadEvent]) error {
 	here := d.held(piece.TaskID(req.GetUrl(), req.GetDigest()))
 	idle := here != nil && here.view().done // nothing will be moved
-	t := d.obtain(req.GetUrl(), req.GetDigest(), false)
+	t := d.obtain(req.GetUrl(), req.GetDigest(), piece.Part{}, false)
+	defer t.unpin()
 	var sent int64
-	err := t.stream(stream.Context(), pieceBeat(d.cfg.Profile), func(data []byte) error {
+	err := t.stream(stream.Context(), pieceBeat(d.cfg.Profile), piece.Part{}, func(data []byte) error {
 		if len(data) == 0 {
 			return stream.Send(&pb.DownloadEvent{})
 		}

@@ -9,7 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/faultbed/faultbed/images/swarm/diag"
-	"github.com/faultbed/faultbed/images/swarm/piece"
 )
 
 // Status is the answer of /status.
@@ -48,7 +47,7 @@ func (d *Daemon) Snapshot() Status {
 		v := t.view()
 		ts := TaskStatus{
 			URL: t.url, Length: v.meta.GetLength(), Held: v.count, State: "failed", SHA256: v.sha,
-			Pieces: piece.Layout{Length: v.meta.GetLength(), Size: v.meta.GetPieceSize()}.Count(), From: map[string]int64{},
+			Pieces: v.layout().Count(), From: map[string]int64{},
 		}
 		switch {
 		case v.running:

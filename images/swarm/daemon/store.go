@@ -88,7 +88,10 @@ func (d *Daemon) openStore() error {
 			}
 		}
 	}
-	return nil
+	if d.cfg.Quota > 0 { // it may have been lowered
+		_, err = d.shrinkTo(d.cfg.Quota, nil)
+	}
+	return err
 }
 
 // takeIn loads one task. Its pieces are compared with their digests here, before any

@@ -58,6 +58,37 @@ func (l Layout) Span(i int) (offset, length int64) {
 	return offset, min(l.Size, l.Length-offset)
 }
 
+// Part is a part of a file: length bytes from Offset on, or with a Length of 0 all
+// from there. A negative Offset counts from the end. The zero Part is the whole file.
+type Part struct {
+	Offset, Length int64
+}
+
+// Resolve says where in a file of that length a part begins and how long it is; a part
+// that begins behind the end is none.
+func (p Part) Resolve(total int64) (offset, length int64, ok bool) {
+	offset = p.Offset
+	if offset < 0 {
+		offset = max(0, total+offset)
+	}
+	if offset > total || offset == total && p != (Part{}) {
+		return 0, 0, false
+	}
+	length = total - offset
+	if p.Length > 0 {
+		length = min(length, p.Length)
+	}
+	return offset, length, true
+}
+
+// Covering is the range of pieces, from first to before end, that hold length bytes from offset on.
+func (l Layout) Covering(offset, length int64) (first, end int) {
+	if length <= 0 || l.Size <= 0 {
+		return 0, 0
+	}
+	return int(offset / l.Size), int((offset + length + l.Size - 1) / l.Size)
+}
+
 // TaskID names the task of a URL; the same URL with another promised digest is another task.
 func TaskID(url, digest string) string {
 	sum := sha256.Sum256([]byte(url + "\n" + digest))

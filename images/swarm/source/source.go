@@ -24,6 +24,9 @@ const Span = 4 << 20
 // ErrPermanent is in the chain of an answer that asking again will not change.
 var ErrPermanent = errors.New("the origin refuses for good")
 
+// ErrChanged is in the chain when a file is not what it was when its download began.
+var ErrChanged = fmt.Errorf("%w: %w", ErrPermanent, cause.ErrBadAnswer)
+
 // Body is the answer to one request: bytes from Offset on, of a file of Total bytes.
 // With Whole the origin does not serve ranges and the body runs to the end of the file.
 type Body struct {
