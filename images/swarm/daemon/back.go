@@ -70,7 +70,7 @@ func (c *conductor) openSpan(ctx context.Context, first, count, attempt int) (er
 			}
 			return fmt.Errorf("read piece %d: %w", i, err)
 		}
-		if err := c.store(i, data, nil, fromOrigin); err != nil {
+		if _, err := c.store(i, data, nil, fromOrigin); err != nil {
 			return err
 		}
 	}

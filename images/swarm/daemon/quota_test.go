@@ -113,7 +113,7 @@ func TestFullDiskEvictsAndTriesOnceMore(t *testing.T) {
 			task := d.laid(t, "http://o/new", 1)
 			task.file = &fullDisk{task.file, c.refuse}
 			task.running = true
-			err := newConductor(d, task).store(1, make([]byte, 256<<10), nil, fromOrigin)
+			_, err := newConductor(d, task).store(1, make([]byte, 256<<10), nil, fromOrigin)
 			if c.fails != (err != nil) || c.fails && (!ours(err) || !errors.Is(err, syscall.ENOSPC)) {
 				t.Errorf("error %v", err)
 			}
