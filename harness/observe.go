@@ -36,6 +36,12 @@ func (b *Bed) Members(ctx context.Context) ([]string, error) {
 	return b.count(ctx, b.Supernodes()[0])
 }
 
+// CountedBy returns a function for Eventually: the names of the peers that this one of
+// several supernodes counts, sorted.
+func (b *Bed) CountedBy(supernode topology.Node) func(context.Context) ([]string, error) {
+	return func(ctx context.Context) ([]string, error) { return b.count(ctx, supernode) }
+}
+
 // Parents are the names of the members that the first supernode would offer as parents
 // as far as connectivity goes, sorted.
 func (b *Bed) Parents(ctx context.Context) ([]string, error) {

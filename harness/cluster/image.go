@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/faultbed/faultbed/images/swarm"
 )
 
 // ImageSet is what was built or chosen, by the name a topology asks with:
@@ -19,10 +21,8 @@ type ImageSet map[string]string
 // DefaultRelease is what supernodes and peers run unless a topology says otherwise.
 const DefaultRelease = "2.2.1"
 
-// Releases are the releases that supernodes and peers are built as: the last that
-// lacked seed fallback and retry, the first that has them, and the next major, which
-// speaks to neither.
-var Releases = []string{"2.1.0", DefaultRelease, "3.0.0"}
+// Releases are the releases that supernodes and peers are built as: all that there are.
+var Releases = swarm.ReleaseNames()
 
 // Folders of images/. Those in released are built once for each release.
 var (

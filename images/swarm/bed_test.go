@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -23,6 +24,7 @@ import (
 	"github.com/faultbed/faultbed/images/swarm/piece"
 	"github.com/faultbed/faultbed/images/swarm/supernode"
 	"github.com/faultbed/faultbed/images/swarm/timers"
+	"github.com/faultbed/faultbed/images/swarm/wire"
 )
 
 // bed is a swarm in one process: each node has a loopback address of its own and
@@ -33,6 +35,36 @@ type bed struct {
 	timers timers.Profile
 	origin *origin
 	logs   *logBook
+	// names are host:port of supernodes by name, and where each leads; peers started
+	// once there are some use them.
+	naming sync.Mutex
+	names  map[string]string
+	wire.System
+}
+
+// DialContext implements wire.Stack.
+func (b *bed) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	b.naming.Lock()
+	if led, ok := b.names[address]; ok {
+		address = led
+	}
+	b.naming.Unlock()
+	return b.System.DialContext(ctx, network, address)
+}
+
+// LookupHost implements wire.Stack.
+func (b *bed) LookupHost(_ context.Context, host string) ([]string, error) {
+	b.naming.Lock()
+	defer b.naming.Unlock()
+	ip, _, err := net.SplitHostPort(b.names[host+":8002"])
+	return []string{ip}, err
+}
+
+// lead makes a supernode's name lead to the address with that number.
+func (b *bed) lead(name string, to int) {
+	b.naming.Lock()
+	defer b.naming.Unlock()
+	b.names = map[string]string{name + ":8002": b.addr(to) + ":8002"}
 }
 
 var beds atomic.Int32
@@ -127,6 +159,9 @@ func (b *bed) peerConfig(at int, release string, seed bool, supernodes ...int) d
 	for _, s := range supernodes {
 		cfg.Supernodes = append(cfg.Supernodes, b.addr(s)+":8002")
 	}
+	if len(b.names) > 0 {
+		cfg.Stack, cfg.Supernodes = b, append(cfg.Supernodes, slices.Collect(maps.Keys(b.names))...)
+	}
 	return cfg
 }
 
@@ -149,6 +184,14 @@ func (p *peer) get(file fixtures.File, backSource bool) dfget.Result {
 	return dfget.Get(p.b.t.Context(), dfget.Request{
 		URL: p.b.origin.url(file), Output: filepath.Join(p.dir, "out", file.Name), Digest: file.SHA256,
 		Socket: filepath.Join(p.dir, "s"), Timeout: 25 * time.Second, BackSource: backSource, Capabilities: p.can, Profile: p.b.timers,
+	})
+}
+
+// getURL downloads any URL through a peer.
+func (p *peer) getURL(url string) dfget.Result {
+	return dfget.Get(p.b.t.Context(), dfget.Request{
+		URL: url, Output: filepath.Join(p.dir, "out", "any"), Socket: filepath.Join(p.dir, "s"),
+		Timeout: 25 * time.Second, Capabilities: p.can, Profile: p.b.timers,
 	})
 }
 

@@ -249,7 +249,7 @@ func TestLacks(t *testing.T) {
 			t.Errorf("%s is not lacking", need)
 		}
 	}
-	for _, need := range []string{"previous", "next", "manager", "owner", "proxy"} {
+	for _, need := range []string{"previous", "next", "manager", "proxy"} {
 		if why := all.Lacks(need); why != "" {
 			t.Errorf("%s is lacking: %s", need, why)
 		}

@@ -68,6 +68,7 @@ type Daemon struct {
 	membership *membership
 	mesh       *mesh
 	uploads    atomic.Int32
+	leaving    atomic.Bool // told to stop
 
 	ctx  context.Context //nolint:containedctx // the life of the background work
 	stop context.CancelFunc
@@ -150,7 +151,8 @@ func (d *Daemon) port(name string) int32 {
 // Host is what the peer states about itself.
 func (d *Daemon) Host() *pb.Host { return d.host }
 
-// Run serves and stays in the swarm until ctx ends; then it says goodbye.
+// Run serves and stays in the swarm until ctx ends; then it says goodbye, and a release
+// that can finishes its uploads.
 func (d *Daemon) Run(ctx context.Context) error {
 	failed := make(chan error, len(d.listeners))
 	serve := func(name string, f func() error) {
@@ -185,7 +187,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-failed:
 	}
+	d.leaving.Store(true)
 	d.membership.leave(ctx)
+	d.drain()
 	d.stop()
 	for _, web := range d.web {
 		_ = web.Close()

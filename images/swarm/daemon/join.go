@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -25,19 +28,19 @@ func newBackoff(p timers.Profile) *backoff.ExponentialBackOff {
 	return b
 }
 
-// errPreferred ends a stay with a backup supernode once a preferred one is back.
-var errPreferred = errors.New("a preferred supernode is back")
+// errMoved ends a stay with a supernode whose name leads elsewhere by now.
+var errMoved = errors.New("the supernode's name leads elsewhere now")
 
-// run keeps the peer registered with one of its supernodes, the first that takes it.
-func (m *membership) run() {
-	wait := newBackoff(m.d.cfg.Profile)
+// run keeps the peer registered with one of the place's supernodes, the first that takes it.
+func (p *place) run() {
+	wait := newBackoff(p.d.cfg.Profile)
 	started := time.Now()
-	for attempt := 1; m.d.ctx.Err() == nil; attempt++ {
+	for attempt := 1; p.d.ctx.Err() == nil && !p.d.leaving.Load(); attempt++ {
 		var last error
 		refused, began := true, time.Now()
-		for i, target := range m.d.cfg.Supernodes {
-			joined, err := m.stay(target, m.d.cfg.Supernodes[:i], attempt)
-			if m.d.ctx.Err() != nil {
+		for _, target := range p.targets {
+			joined, err := p.stay(target, attempt)
+			if p.d.ctx.Err() != nil {
 				return
 			}
 			last, refused = err, refused && errors.Is(err, swarm.ErrVersionMismatch)
@@ -49,18 +52,18 @@ func (m *membership) run() {
 			}
 		}
 		// What failed sooner than a dial may take was no silence, whatever it is called.
-		early := unstarted(last) || !refused && time.Since(began) < m.d.cfg.Profile.DialTimeout
-		if !m.d.can.Retry && (m.everJoined() || !early || time.Since(started) > m.d.cfg.Profile.StartGrace) {
-			m.d.log.Info("stays out of the swarm", "reason", "this release does not retry", "joined", m.everJoined(), "error", fmt.Sprint(last))
+		early := unstarted(last) || !refused && time.Since(began) < p.d.cfg.Profile.DialTimeout
+		if !p.d.can.Retry && (p.everJoined() || !early || time.Since(started) > p.d.cfg.Profile.StartGrace) {
+			p.d.log.Info("stays out of the swarm", "reason", "this release does not retry", "joined", p.everJoined(), "error", fmt.Sprint(last))
 			return
 		}
 		pause := wait.NextBackOff()
 		if refused {
-			pause = m.d.cfg.Profile.RefusedRetry
+			pause = p.d.cfg.Profile.RefusedRetry
 		}
 		select {
 		case <-time.After(pause):
-		case <-m.d.ctx.Done():
+		case <-p.d.ctx.Done():
 			return
 		}
 	}
@@ -80,39 +83,38 @@ func unstarted(err error) bool {
 
 // stay registers with one supernode and stays until that ends; joined says
 // whether it was ever in.
-func (m *membership) stay(target string, preferred []string, attempt int) (joined bool, err error) {
-	conn, err := m.d.network.Dial(target)
+func (p *place) stay(target string, attempt int) (joined bool, err error) {
+	conn, err := p.d.network.Dial(target)
 	if err != nil {
 		return false, err
 	}
 	defer func() { _ = conn.Close() }()
-	session, err := m.register(conn)
+	session, err := p.register(conn)
 	if err != nil {
-		if m.d.ctx.Err() == nil {
-			m.d.reporter.Failed(diag.Register, target, conn.IP(), attempt, err)
+		if p.d.ctx.Err() == nil {
+			p.d.reporter.Failed(diag.Register, target, conn.IP(), attempt, err)
 		}
 		return false, err
 	}
-	ctx, cancel := context.WithCancelCause(m.d.ctx)
+	ctx, cancel := context.WithCancelCause(p.d.ctx)
 	defer cancel(nil)
-	if len(preferred) > 0 {
-		m.d.work.Go(func() { m.seekPreferred(ctx, preferred, cancel) })
-	}
-	err = m.announce(ctx, cancel, conn, session)
-	m.lose()
-	if errors.Is(err, errPreferred) {
-		m.d.log.Info("leave backup supernode", "supernode", target)
-		m.goodbye(ctx, conn, session)
-	} else if m.d.ctx.Err() == nil {
-		m.d.reporter.Failed(diag.Announce, target, conn.IP(), 1, err)
+	p.d.work.Go(func() { p.watchName(ctx, cancel, target, conn.IP()) })
+	err = p.announce(ctx, cancel, conn, session)
+	p.lose()
+	switch {
+	case errors.Is(err, errMoved):
+		p.d.log.Info("supernode moved", "supernode", target, "ip", conn.IP(), "error", err.Error())
+		p.goodbye(ctx, conn, session)
+	case p.d.ctx.Err() == nil && !p.d.leaving.Load():
+		p.d.reporter.Failed(diag.Announce, target, conn.IP(), 1, err)
 	}
 	return true, err
 }
 
-func (m *membership) register(conn *wire.Conn) (session string, err error) {
-	ctx, cancel := context.WithTimeout(m.d.ctx, m.d.cfg.Profile.RegisterTimeout)
+func (p *place) register(conn *wire.Conn) (session string, err error) {
+	ctx, cancel := context.WithTimeout(p.d.ctx, p.d.cfg.Profile.RegisterTimeout)
 	defer cancel()
-	reply, err := pb.NewSupernodeClient(conn).Register(ctx, &pb.RegisterRequest{Host: m.d.host})
+	reply, err := pb.NewSupernodeClient(conn).Register(ctx, &pb.RegisterRequest{Host: p.d.host, Sessions: p.m.sessions()})
 	if err != nil {
 		err = conn.Explain(err)
 		if cause.Of(err) == cause.VersionMismatch {
@@ -120,32 +122,32 @@ func (m *membership) register(conn *wire.Conn) (session string, err error) {
 		}
 		return "", err
 	}
-	if err := swarm.CheckProtocol("peer", m.d.can, "supernode", reply.GetRelease(), reply.GetProtocol()); err != nil {
-		m.goodbye(ctx, conn, reply.GetSession())
+	if err := swarm.CheckProtocol("peer", p.d.can, "supernode", reply.GetRelease(), reply.GetProtocol()); err != nil {
+		p.goodbye(ctx, conn, reply.GetSession())
 		return "", err
 	}
-	m.enter(conn, reply)
-	m.d.log.Info("peer register", "supernode", conn.Target, "ip", conn.IP(), "supernode_release", reply.GetRelease(), "peers", len(reply.GetPeers()))
+	p.enter(conn, reply)
+	p.d.log.Info("peer register", "supernode", conn.Target, "ip", conn.IP(), "supernode_release", reply.GetRelease(), "peers", len(reply.GetPeers()))
 	return reply.GetSession(), nil
 }
 
 // announce holds the long stream up. Both sides send heartbeats; a lease of
 // silence ends it.
-func (m *membership) announce(ctx context.Context, cancel context.CancelCauseFunc, conn *wire.Conn, session string) error {
+func (p *place) announce(ctx context.Context, cancel context.CancelCauseFunc, conn *wire.Conn, session string) error {
 	stream, err := pb.NewSupernodeClient(conn).Announce(ctx)
 	if err != nil {
 		return conn.Explain(err)
 	}
-	m.d.log.Info("announce", "supernode", conn.Target, "ip", conn.IP())
-	m.resend()
-	silence := time.AfterFunc(m.d.cfg.Profile.Lease, func() {
-		cancel(fmt.Errorf("%w: supernode silent for %s", cause.ErrStalled, m.d.cfg.Profile.Lease))
+	p.d.log.Info("announce", "supernode", conn.Target, "ip", conn.IP())
+	p.resend()
+	silence := time.AfterFunc(p.d.cfg.Profile.Lease, func() {
+		cancel(fmt.Errorf("%w: supernode silent for %s", cause.ErrStalled, p.d.cfg.Profile.Lease))
 	})
 	defer silence.Stop()
 	sending := make(chan struct{})
-	m.d.work.Go(func() {
+	p.d.work.Go(func() {
 		defer close(sending)
-		m.send(ctx, stream, session)
+		p.send(ctx, stream, session)
 	})
 	defer func() { cancel(nil); <-sending }()
 	for {
@@ -156,8 +158,8 @@ func (m *membership) announce(ctx context.Context, cancel context.CancelCauseFun
 			}
 			return conn.Explain(err)
 		}
-		silence.Reset(m.d.cfg.Profile.Lease)
-		m.take(down) //nolint:contextcheck // links outlive the stream that named them
+		silence.Reset(p.d.cfg.Profile.Lease)
+		p.take(down) //nolint:contextcheck // links outlive the stream that named them
 	}
 }
 
@@ -165,11 +167,11 @@ func (m *membership) announce(ctx context.Context, cancel context.CancelCauseFun
 const announceGap = 30 * time.Millisecond
 
 // send announces at each heartbeat, and soon after each change.
-func (m *membership) send(ctx context.Context, stream grpc.BidiStreamingClient[pb.Announcement, pb.Guidance], session string) {
-	ticker := time.NewTicker(m.d.cfg.Profile.Heartbeat)
+func (p *place) send(ctx context.Context, stream grpc.BidiStreamingClient[pb.Announcement, pb.Guidance], session string) {
+	ticker := time.NewTicker(p.d.cfg.Profile.Heartbeat)
 	defer ticker.Stop()
 	for {
-		if stream.Send(m.compose(session)) != nil {
+		if stream.Send(p.compose(session)) != nil {
 			return // Recv learns why
 		}
 		select {
@@ -181,14 +183,20 @@ func (m *membership) send(ctx context.Context, stream grpc.BidiStreamingClient[p
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-		case <-m.news:
+		case <-p.news:
 		}
 	}
 }
 
-// seekPreferred looks for a supernode that comes before the present one.
-func (m *membership) seekPreferred(ctx context.Context, preferred []string, cancel context.CancelCauseFunc) {
-	ticker := time.NewTicker(m.d.cfg.Profile.PreferInterval)
+// watchName looks from time to time whether a supernode's name still leads to the
+// address that this peer is connected with. A name that moved is followed once somebody
+// answers there: a resolver that lies, or says nothing, costs nobody a connection that works.
+func (p *place) watchName(ctx context.Context, cancel context.CancelCauseFunc, target, ip string) {
+	host, _, err := net.SplitHostPort(target)
+	if err != nil || net.ParseIP(host) != nil || ip == "" || !p.d.can.Retry {
+		return
+	}
+	ticker := time.NewTicker(p.d.cfg.Profile.ResolveInterval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -196,42 +204,31 @@ func (m *membership) seekPreferred(ctx context.Context, preferred []string, canc
 			return
 		case <-ticker.C:
 		}
-		for _, target := range preferred {
-			if m.answers(ctx, target) {
-				cancel(errPreferred)
-				return
-			}
+		lookup, done := context.WithTimeout(ctx, p.d.cfg.Profile.DialTimeout)
+		addrs, err := p.d.network.Stack.LookupHost(lookup, host)
+		done()
+		if err == nil && len(addrs) > 0 && !slices.Contains(addrs, ip) && p.answers(ctx, target) {
+			cancel(fmt.Errorf("%w: %s is %s, not %s", errMoved, host, strings.Join(addrs, " "), ip))
+			return
 		}
 	}
 }
 
-func (m *membership) answers(ctx context.Context, target string) bool {
-	conn, err := m.d.network.Dial(target)
+func (p *place) answers(ctx context.Context, target string) bool {
+	conn, err := p.d.network.Dial(target)
 	if err != nil {
 		return false
 	}
 	defer func() { _ = conn.Close() }()
-	callCtx, cancel := context.WithTimeout(ctx, m.d.cfg.Profile.CheckTimeout)
-	defer cancel()
-	return conn.Check(callCtx) == nil
+	return check(ctx, conn, p.d.cfg.Profile.CheckTimeout) == nil
 }
 
 // goodbye leaves a session, as far as the supernode hears it.
-func (m *membership) goodbye(ctx context.Context, conn *wire.Conn, session string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.d.cfg.Profile.LeaveTimeout)
+func (p *place) goodbye(ctx context.Context, conn *wire.Conn, session string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.d.cfg.Profile.LeaveTimeout)
 	defer cancel()
-	_, err := pb.NewSupernodeClient(conn).Leave(ctx, &pb.LeaveRequest{Name: m.d.host.GetName(), Session: session})
+	_, err := pb.NewSupernodeClient(conn).Leave(ctx, &pb.LeaveRequest{Name: p.d.host.GetName(), Session: session})
 	if err != nil {
-		m.d.log.Info("leave", "supernode", conn.Target, "error", err.Error())
-	}
-}
-
-// leave says goodbye to the present supernode, if there is one.
-func (m *membership) leave(ctx context.Context) {
-	m.mu.Lock()
-	conn, session := m.conn, m.session
-	m.mu.Unlock()
-	if conn != nil {
-		m.goodbye(ctx, conn, session)
+		p.d.log.Info("leave", "supernode", conn.Target, "error", err.Error())
 	}
 }

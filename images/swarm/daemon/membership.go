@@ -1,199 +1,206 @@
 package daemon
 
 import (
+	"context"
+	"slices"
+	"strings"
 	"sync"
-	"time"
 
 	"github.com/faultbed/faultbed/images/swarm/cause"
+	"github.com/faultbed/faultbed/images/swarm/owner"
 	"github.com/faultbed/faultbed/images/swarm/pb"
-	"github.com/faultbed/faultbed/images/swarm/wire"
 )
 
-// membership is the peer's place in the swarm: which supernode holds it, what is
-// still to be announced there, and what that supernode said about wanted tasks.
+// membership is the peer's part in the swarm: its places with supernodes, and the tasks
+// that it wants, each of which is pursued at the place of its owner.
 type membership struct {
-	d    *Daemon
-	news chan struct{} // one slot: something is to be announced
+	d      *Daemon
+	places []*place // in the order of the configuration
+	work   sync.WaitGroup
 
-	mu        sync.Mutex
-	conn      *wire.Conn // nil while not registered
-	session   string
-	joins     int
-	forget    *time.Timer
-	wants     map[string]*pursuit
-	unsent    map[string]bool // tasks whose pieces changed
-	settled   []string
-	transfers []*pb.Transfer
+	// mu guards what follows, and all places.
+	mu    sync.Mutex
+	wants map[string]*pursuit
 }
 
 // pursuit is a wanted task with the latest word on it.
 type pursuit struct {
 	want      *pb.Want
+	at        *place // its owner's; nil while there is none
 	sent      bool
 	direction *pb.Direction
 	moved     chan struct{} // one slot: direction changed
 }
 
+// newMembership has a place with each supernode; without ownership of tasks only one,
+// with the first supernode that takes the peer.
 func newMembership(d *Daemon) *membership {
-	return &membership{d: d, news: make(chan struct{}, 1), wants: map[string]*pursuit{}, unsent: map[string]bool{}}
+	m := &membership{d: d, wants: map[string]*pursuit{}}
+	if !d.can.Ownership {
+		m.places = []*place{newPlace(m, d.cfg.Supernodes...)}
+		return m
+	}
+	for _, target := range d.cfg.Supernodes {
+		m.places = append(m.places, newPlace(m, target))
+	}
+	return m
 }
 
-func (m *membership) ring() {
-	select {
-	case m.news <- struct{}{}:
-	default:
+// run keeps all places until the daemon stops.
+func (m *membership) run() {
+	for _, p := range m.places {
+		m.work.Go(p.run)
 	}
+	m.work.Wait()
 }
 
-// enter notes a registration.
-func (m *membership) enter(conn *wire.Conn, reply *pb.RegisterReply) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.conn, m.session = conn, reply.GetSession()
-	m.joins++
-	if m.forget != nil {
-		m.forget.Stop()
-	}
-	m.d.mesh.update(reply.GetPeers())
-}
-
-// lose notes the loss of the supernode. What it said about peers holds for a lease.
-func (m *membership) lose() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.conn, m.session = nil, ""
-	joins := m.joins
-	m.forget = time.AfterFunc(m.d.cfg.Profile.Lease, func() {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		if m.conn == nil && m.joins == joins {
-			m.d.mesh.update(nil)
-		}
-	})
-}
-
-func (m *membership) everJoined() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.joins > 0
-}
-
-// supernode is the one that holds this peer, or "".
-func (m *membership) supernode() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.conn == nil {
-		return ""
-	}
-	return m.conn.Target
-}
-
-// resend makes the next announcement state everything, for a new session.
-func (m *membership) resend() {
-	tasks := m.d.allTasks()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, p := range m.wants {
-		p.sent = false
-	}
-	for _, t := range tasks {
-		m.unsent[t.id] = true
-	}
-}
-
-// compose builds the next announcement.
-func (m *membership) compose(session string) *pb.Announcement {
-	m.mu.Lock()
-	up := &pb.Announcement{
-		Name: m.d.host.GetName(), Session: session,
-		FreeSlots: max(0, uploadSlots-m.d.uploads.Load()), Settled: m.settled, Transfers: m.transfers,
-	}
-	m.settled, m.transfers = nil, nil
-	for _, p := range m.wants {
-		if !p.sent {
-			p.sent = true
-			up.Wants = append(up.Wants, p.want)
-		}
-	}
-	changed := m.unsent
-	m.unsent = map[string]bool{}
-	m.mu.Unlock()
-	for _, t := range m.d.allTasks() {
-		if changed[t.id] {
-			delete(changed, t.id)
-			v := t.view()
-			up.Held = append(up.Held, &pb.Held{Task: v.meta, Pieces: v.held, Dropped: v.count == 0})
-		}
-	}
-	for id := range changed { // it is not here any more
-		up.Held = append(up.Held, &pb.Held{Task: &pb.Task{Id: id}, Dropped: true})
-	}
-	return up
-}
-
-// take follows what the supernode said.
-func (m *membership) take(down *pb.Guidance) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if down.GetPeersChanged() {
-		m.d.mesh.update(down.GetPeers())
-	}
-	for _, direction := range down.GetDirections() {
-		p := m.wants[direction.GetTask().GetId()]
-		if p == nil {
+// settleOwners gives each wanted task to its owner among the supernodes that hold this
+// peer. The caller holds mu.
+func (m *membership) settleOwners() {
+	for id, p := range m.wants {
+		at := m.ownerOf(id)
+		if at == p.at {
 			continue
 		}
-		p.direction = direction
-		select {
-		case p.moved <- struct{}{}:
-		default:
+		if p.at != nil {
+			p.at.settled = append(p.at.settled, id)
+			p.at.ring()
+		}
+		p.at, p.sent = at, false
+		if at != nil {
+			m.d.log.Info("task owner", "task", id, "url", p.want.GetUrl(), "supernode", at.name)
+			at.ring()
 		}
 	}
 }
 
-// want asks the supernode for a task until settle is called.
+// ownerOf is the place of the supernode that owns a task, the first in its order that
+// holds this peer, or nil. The caller holds mu.
+func (m *membership) ownerOf(task string) *place {
+	joined := map[string]*place{}
+	var names []string
+	for _, p := range m.places {
+		if p.conn != nil {
+			joined[p.name] = p
+			names = append(names, p.name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return joined[owner.Order(task, names)[0]]
+}
+
+// listed is the union of what the places know of other peers. The caller holds mu.
+func (m *membership) listed() []*pb.Host {
+	seen := map[string]bool{}
+	var hosts []*pb.Host
+	for _, p := range m.places {
+		for _, h := range p.peers {
+			if !seen[h.GetName()] {
+				seen[h.GetName()] = true
+				hosts = append(hosts, h)
+			}
+		}
+	}
+	slices.SortFunc(hosts, func(a, b *pb.Host) int { return strings.Compare(a.GetName(), b.GetName()) })
+	return hosts
+}
+
+// sessions are those that the peer holds.
+func (m *membership) sessions() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var held []string
+	for _, p := range m.places {
+		if p.conn != nil {
+			held = append(held, p.session)
+		}
+	}
+	return held
+}
+
+// supernodes are those that hold this peer, as it was told of them, in that order.
+func (m *membership) supernodes() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	held := []string{}
+	for _, p := range m.places {
+		if p.conn != nil {
+			held = append(held, p.conn.Target)
+		}
+	}
+	return held
+}
+
+// want asks the task's owner for it until settle is called.
 func (m *membership) want(t *task) *pursuit {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := &pursuit{want: &pb.Want{Task: t.id, Url: t.url, Digest: t.digest}, moved: make(chan struct{}, 1)}
 	m.wants[t.id] = p
-	m.ring()
+	m.settleOwners()
 	return p
 }
 
 func (m *membership) settle(id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if p := m.wants[id]; p != nil && p.at != nil {
+		p.at.settled = append(p.at.settled, id)
+	}
 	delete(m.wants, id)
-	m.settled = append(m.settled, id)
-	m.unsent[id] = true
-	m.ring()
+	m.hold(id)
 }
 
 // direction is the latest word on p, or nil; registered says whether a supernode stands behind it now.
 func (m *membership) direction(p *pursuit) (direction *pb.Direction, registered bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return p.direction, m.conn != nil
+	return p.direction, p.at != nil
 }
 
-// holds notes that more of a task is held.
+// holds notes that more of a task is held. All supernodes are told, so that the next
+// owner already knows it when the present one goes.
 func (m *membership) holds(id string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.unsent[id] = true
-	m.ring()
+	m.hold(id)
 }
 
-// report tells the supernode how a parent did.
+func (m *membership) hold(id string) {
+	for _, p := range m.places {
+		p.unsent[id] = true
+		p.ring()
+	}
+}
+
+// report tells the task's owner how a parent did.
 func (m *membership) report(parent, task string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.transfers) < maxUnsentReports {
-		m.transfers = append(m.transfers, &pb.Transfer{Parent: parent, Task: task, Ok: err == nil, Cause: string(cause.Of(err))})
+	p := m.wants[task]
+	if p == nil || p.at == nil {
+		return
 	}
-	m.ring()
+	if len(p.at.transfers) < maxUnsentReports {
+		p.at.transfers = append(p.at.transfers, &pb.Transfer{Parent: parent, Task: task, Ok: err == nil, Cause: string(cause.Of(err))})
+	}
+	p.at.ring()
 }
 
-// maxUnsentReports bounds what a peer without a supernode remembers to tell.
+// maxUnsentReports bounds what waits to be told.
 const maxUnsentReports = 256
+
+// leave says goodbye to the supernodes that hold this peer.
+func (m *membership) leave(ctx context.Context) {
+	var goodbyes sync.WaitGroup
+	m.mu.Lock()
+	for _, p := range m.places {
+		if conn, session := p.conn, p.session; conn != nil {
+			goodbyes.Go(func() { p.goodbye(ctx, conn, session) })
+		}
+	}
+	m.mu.Unlock()
+	goodbyes.Wait()
+}

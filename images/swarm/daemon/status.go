@@ -16,7 +16,7 @@ type Status struct {
 	Name       string                `json:"name"`
 	Release    string                `json:"release"`
 	Registered bool                  `json:"registered"`
-	Supernode  string                `json:"supernode"`
+	Supernodes []string              `json:"supernodes"` // those that hold it
 	Peers      []string              `json:"peers"`
 	PeerCount  int                   `json:"peer_count"`
 	Tasks      map[string]TaskStatus `json:"tasks"`
@@ -39,10 +39,10 @@ type TaskStatus struct {
 // Snapshot is the state of the peer as /status gives it.
 func (d *Daemon) Snapshot() Status {
 	s := Status{
-		Name: d.host.GetName(), Release: d.can.Release, Supernode: d.membership.supernode(),
+		Name: d.host.GetName(), Release: d.can.Release, Supernodes: d.membership.supernodes(),
 		Peers: d.mesh.names(), Tasks: map[string]TaskStatus{}, LastError: d.reporter.Last(),
 	}
-	s.Registered, s.PeerCount = s.Supernode != "", len(s.Peers)
+	s.Registered, s.PeerCount = len(s.Supernodes) > 0, len(s.Peers)
 	for _, t := range d.allTasks() {
 		v := t.view()
 		ts := TaskStatus{
@@ -89,7 +89,7 @@ func (d *Daemon) registerMetrics() {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "swarm_peer_registered", Help: "1 while registered with a supernode."},
 			func() float64 {
-				if d.membership.supernode() != "" {
+				if len(d.membership.supernodes()) > 0 {
 					return 1
 				}
 				return 0

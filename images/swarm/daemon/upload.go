@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"math"
 	"net/http"
 	"os"
 	"strconv"
@@ -32,12 +33,12 @@ func (d *Daemon) servePiece(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	if d.uploads.Add(1) > uploadSlots {
-		d.uploads.Add(-1)
+	leave, ok := d.admit(w, uploadSlots)
+	if !ok {
 		http.Error(w, "no free upload slot", http.StatusServiceUnavailable)
 		return
 	}
-	defer d.uploads.Add(-1)
+	defer leave()
 	data, ok := t.read(n)
 	if !ok {
 		http.NotFound(w, r)
@@ -60,6 +61,12 @@ func (d *Daemon) serveData(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+	leave, ok := d.admit(w, math.MaxInt32)
+	if !ok {
+		http.Error(w, "this peer stops", http.StatusServiceUnavailable)
+		return
+	}
+	defer leave()
 	serveWhole(w, r, t)
 }
 

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -152,7 +153,9 @@ func (g *getting) Write(p []byte) (int, error) {
 }
 
 func (g *getting) fromDaemon(ctx context.Context) error {
-	conn, err := grpc.NewClient("unix:"+g.Socket,
+	stack := wire.NewNetwork(g.Stack, g.Profile).Stack
+	conn, err := grpc.NewClient("passthrough:///daemon", grpc.WithAuthority("localhost"),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return stack.DialContext(ctx, "unix", g.Socket) }),
 		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy(),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: g.Profile.DialTimeout}))
 	if err != nil {

@@ -212,8 +212,11 @@ func (x *Refusal) GetReason() string {
 }
 
 type RegisterRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Host          *Host                  `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Host  *Host                  `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
+	// sessions are those that the peer holds with its other supernodes: a supernode that
+	// knows one of them is the same by another name, and refuses.
+	Sessions      []string `protobuf:"bytes,2,rep,name=sessions,proto3" json:"sessions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -251,6 +254,13 @@ func (*RegisterRequest) Descriptor() ([]byte, []int) {
 func (x *RegisterRequest) GetHost() *Host {
 	if x != nil {
 		return x.Host
+	}
+	return nil
+}
+
+func (x *RegisterRequest) GetSessions() []string {
+	if x != nil {
+		return x.Sessions
 	}
 	return nil
 }
@@ -1408,9 +1418,10 @@ const file_swarm_proto_rawDesc = "" +
 	"\aRefusal\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x12\x14\n" +
 	"\x05cause\x18\x02 \x01(\tR\x05cause\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\";\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"W\n" +
 	"\x0fRegisterRequest\x12(\n" +
-	"\x04host\x18\x01 \x01(\v2\x14.faultbed.swarm.HostR\x04host\"\x9f\x01\n" +
+	"\x04host\x18\x01 \x01(\v2\x14.faultbed.swarm.HostR\x04host\x12\x1a\n" +
+	"\bsessions\x18\x02 \x03(\tR\bsessions\"\x9f\x01\n" +
 	"\rRegisterReply\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x18\n" +
 	"\arelease\x18\x02 \x01(\tR\arelease\x12\x1a\n" +

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -37,6 +38,10 @@ func (s *Supernode) Register(ctx context.Context, req *pb.RegisterRequest) (*pb.
 		s.refuse(host, err)
 		return nil, cause.Refuse(codes.FailedPrecondition, s.cfg.Hostname, err)
 	}
+	if s.holds(host.GetName(), req.GetSessions()) {
+		return nil, cause.Refuse(codes.AlreadyExists, s.cfg.Hostname,
+			fmt.Errorf("%w: peer %s is registered here already: two names lead to supernode %s", cause.ErrBadAnswer, host.GetName(), s.cfg.Hostname))
+	}
 	target := net.JoinHostPort(host.GetIp(), strconv.Itoa(int(host.GetGrpcPort())))
 	conn, err := s.network.Dial(target)
 	if err != nil {
@@ -68,8 +73,16 @@ func (s *Supernode) Register(ctx context.Context, req *pb.RegisterRequest) (*pb.
 	s.log.Info("peer register", "peer", host.GetName(), "ip", host.GetIp(), "peer_release", host.GetRelease(),
 		"protocol", host.GetProtocol(), "seed", host.GetSeed(), "reachable", r.reachable, "count", len(s.peers))
 	return &pb.RegisterReply{
-		Session: r.session, Release: s.can.Release, Protocol: s.can.Protocol, Peers: s.othersOf(r),
+		Session: r.session, Release: s.can.Release, Protocol: s.can.Protocol, Peers: s.othersOf(r), Name: s.cfg.Hostname,
 	}, nil
+}
+
+// holds says whether the peer of that name is here under one of the sessions.
+func (s *Supernode) holds(name string, sessions []string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.peers[name]
+	return r != nil && slices.Contains(sessions, r.session)
 }
 
 func (s *Supernode) refuse(host *pb.Host, why error) {

@@ -122,16 +122,41 @@ func (s *Supernode) followSeed(seed string, request *pb.Want) (ip string, err er
 		if err != nil {
 			return conn.IP(), explain(err)
 		}
-		if progress.GetComplete() {
-			return conn.IP(), nil
-		}
 		silence.Stop()
+		if progress.GetComplete() {
+			return conn.IP(), s.registered(ctx, seed)
+		}
 		s.mu.Lock()
 		joined := s.seedRecord(seed)
 		s.mu.Unlock()
-		if joined == nil {
-			return conn.IP(), fmt.Errorf("%w: the seed answers, but is not registered", cause.ErrBadAnswer)
+		if joined == nil && time.Now().After(s.warm) {
+			return conn.IP(), errUnregistered
 		}
 		silence = time.AfterFunc(s.cfg.Profile.StallTimeout, func() { cancel(cause.ErrStalled) })
+	}
+}
+
+// errUnregistered: nobody can be sent to a seed that is not in the swarm.
+var errUnregistered = fmt.Errorf("%w: the seed answers, but is not registered", cause.ErrBadAnswer)
+
+// registered waits for a seed that answers, as long as this supernode has only just
+// started: the seed may come to it after those that it serves.
+func (s *Supernode) registered(ctx context.Context, seed string) error {
+	deadline := time.NewTimer(time.Until(s.warm))
+	defer deadline.Stop()
+	for {
+		s.mu.Lock()
+		joined, changed := s.seedRecord(seed), s.changed
+		s.mu.Unlock()
+		if joined != nil {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-deadline.C:
+			return errUnregistered
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 }

@@ -56,6 +56,9 @@ type Supernode struct {
 	stop     context.CancelFunc
 	work     sync.WaitGroup
 
+	// warm is when all that live can be expected to have registered here.
+	warm time.Time
+
 	mu      sync.Mutex
 	peers   map[string]*record
 	refused map[string]Refused
@@ -74,7 +77,7 @@ func New(cfg Config) (*Supernode, error) {
 	s := &Supernode{
 		cfg: cfg, can: can, log: cfg.Log, registry: prometheus.NewRegistry(),
 		grpc: wire.NewServer(cfg.Profile), network: network, probe: network.HTTPClient(),
-		ctx: ctx, stop: stop,
+		ctx: ctx, stop: stop, warm: time.Now().Add(cfg.Profile.Lease),
 		peers: map[string]*record{}, refused: map[string]Refused{}, tasks: map[string]*task{}, changed: make(chan struct{}),
 	}
 	s.reporter = diag.NewReporter(s.log, !can.DiagnosticLog, s.registry)

@@ -46,9 +46,6 @@ type Profile struct {
 	// SourceAgeOut is when a supernode tries the seeds again for a task that it
 	// ordered back to source.
 	SourceAgeOut time.Duration
-	// PreferInterval is the pace at which a peer on a backup supernode looks
-	// whether a preferred one is back.
-	PreferInterval time.Duration
 	// ResolveInterval is the pace at which a peer looks whether the name of its
 	// supernode still leads to the address that it is connected with.
 	ResolveInterval time.Duration
@@ -57,6 +54,9 @@ type Profile struct {
 	StartGrace time.Duration
 	// LeaveTimeout bounds the goodbye of a node that is told to stop.
 	LeaveTimeout time.Duration
+	// DrainTimeout bounds the time that a peer which has said goodbye gives to the
+	// uploads under way before it closes its ports.
+	DrainTimeout time.Duration
 }
 
 // Fast has timers of fractions of a second, for test beds on slow machines.
@@ -78,10 +78,10 @@ var Fast = Profile{
 	SeedFirstByte:   time.Second,
 	FailureAgeOut:   5 * time.Second,
 	SourceAgeOut:    3 * time.Second,
-	PreferInterval:  2 * time.Second,
 	ResolveInterval: time.Second,
 	StartGrace:      5 * time.Second,
 	LeaveTimeout:    400 * time.Millisecond,
+	DrainTimeout:    3 * time.Second,
 }
 
 // Production has the pace of a Dragonfly 2.2 deployment where that has one:
@@ -105,10 +105,10 @@ var Production = Profile{
 	SeedFirstByte:   2 * time.Second,
 	FailureAgeOut:   time.Minute,
 	SourceAgeOut:    30 * time.Second,
-	PreferInterval:  30 * time.Second,
 	ResolveInterval: 10 * time.Second,
 	StartGrace:      30 * time.Second,
 	LeaveTimeout:    400 * time.Millisecond,
+	DrainTimeout:    8 * time.Second,
 }
 
 // ByName returns the profile of that name.
@@ -130,6 +130,10 @@ const Slack = 2 * time.Second
 func (p Profile) DropWithin() time.Duration {
 	return p.Lease + p.CheckInterval + p.CheckTimeout + Slack
 }
+
+// HalfOpenWithin bounds the time until either end of an announce stream notices that
+// nothing comes through any more, though nobody has closed it: a lease of silence.
+func (p Profile) HalfOpenWithin() time.Duration { return p.Lease + p.Heartbeat + Slack }
 
 // RejoinWithin bounds the time until a peer is counted again after the network
 // is whole: it notices the loss (a lease of silence), sits out a backoff, spends

@@ -2,6 +2,7 @@ package timers_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/faultbed/faultbed/images/swarm/timers"
 )
@@ -21,7 +22,9 @@ func TestProfilesAreConsistent(t *testing.T) {
 			"retries start small":                                 p.RetryInitial < p.RetryMax,
 			"a failure is forgiven only after a change of parent": p.FailureAgeOut > p.StallTimeout,
 			"a seed is given up before its children give up":      p.SeedFirstByte < p.ScheduleTimeout,
-			"a goodbye fits into a second":                        p.LeaveTimeout*2 < 1e9,
+			"a goodbye fits into a second":                        p.LeaveTimeout*2 < time.Second,
+			"a stop fits into the 10 s that engines grant":        p.LeaveTimeout+p.DrainTimeout < 9*time.Second,
+			"a stalled upload is not drained for long":            p.DrainTimeout >= p.StallTimeout,
 			"bounds are beyond what they bound": p.DropWithin() > p.Lease && p.RejoinWithin() > p.Lease &&
 				p.NoticeWithin() > p.CheckTimeout && p.FallbackWithin() > p.ScheduleTimeout,
 		} {

@@ -47,7 +47,8 @@ func (n Network) Dial(target string) (*Conn, error) {
 			MinConnectTimeout: profile.DialTimeout,
 		}),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{
-			Time: max(profile.Heartbeat, minKeepalive), Timeout: profile.StallTimeout, PermitWithoutStream: true,
+			// A lease: the heartbeats of the streams are the first to notice, in every profile.
+			Time: max(profile.Lease, minKeepalive), Timeout: profile.StallTimeout, PermitWithoutStream: true,
 		}),
 	)
 	if err != nil {
