@@ -115,9 +115,13 @@ func (p *place) compose(session string) *pb.Announcement {
 	p.m.mu.Unlock()
 	for _, t := range p.d.allTasks() {
 		if changed[t.id] {
+			delete(changed, t.id)
 			v := t.view()
 			up.Held = append(up.Held, &pb.Held{Task: v.meta, Pieces: v.held, Dropped: v.count == 0})
 		}
+	}
+	for id := range changed { // it is not here any more
+		up.Held = append(up.Held, &pb.Held{Task: &pb.Task{Id: id}, Dropped: true})
 	}
 	return up
 }
