@@ -148,7 +148,10 @@ func (c *conductor) follow() {
 			c.fatal = err
 		}
 	}
-	for _, h := range direction.GetParents() {
+	for _, p := range c.parents {
+		p.rank = len(direction.GetParents()) // unless it is still among them
+	}
+	for rank, h := range direction.GetParents() {
 		p := c.parents[h.GetName()]
 		if p != nil && p.banned == nil && (grpcAddr(p.host) != grpcAddr(h) || p.given()) {
 			p.cancel()
@@ -156,7 +159,11 @@ func (c *conductor) follow() {
 			p = nil
 		}
 		if p == nil && h.GetName() != c.d.host.GetName() {
-			c.parents[h.GetName()] = c.link(h)
+			p = c.link(h)
+			c.parents[h.GetName()] = p
+		}
+		if p != nil {
+			p.rank = rank
 		}
 	}
 }

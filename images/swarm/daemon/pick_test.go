@@ -34,6 +34,16 @@ func TestPick(t *testing.T) {
 		offers  []offer
 		want    []ask
 	}{
+		"the nearest first, as long as it has room": {
+			missing: []int{1, 2, 3, 4},
+			offers:  []offer{{name: "a", has: all, ready: true, rank: 1}, {name: "b", has: all, ready: true, flying: 1}},
+			want:    []ask{{1, "b"}, {2, "b"}, {3, "a"}, {4, "a"}},
+		},
+		"but not before one that did well": {
+			missing: []int{1},
+			offers:  []offer{{name: "a", has: all, ready: true, rank: 1}, {name: "b", has: all, ready: true, failures: 1}},
+			want:    []ask{{1, "a"}},
+		},
 		"each piece from the least busy": {
 			missing: []int{4, 5, 6},
 			offers:  []offer{{name: "a", has: all, ready: true, flying: 1}, {name: "b", has: all, ready: true}},
