@@ -14,10 +14,12 @@ import (
 	"github.com/faultbed/faultbed/images/swarm/source"
 )
 
-// How many pieces are on their way at once: from all parents, and from one.
+// How many pieces are on their way at once: from all parents, from the nearest, which
+// so gives the most, and from each other one.
 const (
-	inFlightAll    = 8
-	inFlightParent = 3
+	inFlightAll     = 8
+	inFlightNearest = 5
+	inFlightParent  = 3
 )
 
 // originAttempts is how often in a row an origin may fail before a download does.

@@ -31,7 +31,11 @@ func (o offer) compare(p offer) int {
 
 // room says whether it may be asked for one more piece: one trial at a time, if it failed.
 func (o offer) room() bool {
-	return o.ready && o.flying < inFlightParent && (o.failures == 0 || o.flying == 0)
+	limit := inFlightParent
+	if o.rank == 0 {
+		limit = inFlightNearest
+	}
+	return o.ready && o.flying < limit && (o.failures == 0 || o.flying == 0)
 }
 
 // aloft is a piece on its way: from whom, first asked first, and for how long.
