@@ -16,6 +16,8 @@ var (
 	control      = Label("family:control")
 	proxy        = Label("family:proxy")
 	steering     = Label("family:steering")
+	sharing      = Label("family:sharing")
+	leaks        = Label("family:leaks")
 	faults       = Label("family:faults")
 	canary       = Label("family:canary")
 )

@@ -25,6 +25,7 @@ type place struct {
 	unsent    map[string]bool // tasks whose pieces changed
 	settled   []string
 	transfers []*pb.Transfer
+	tripsTold time.Time
 }
 
 func newPlace(m *membership, targets ...string) *place {
@@ -50,7 +51,7 @@ func (p *place) enter(conn *wire.Conn, reply *pb.RegisterReply) {
 	if p.forget != nil {
 		p.forget.Stop()
 	}
-	p.peers, p.settled, p.transfers = reply.GetPeers(), nil, nil
+	p.peers, p.settled, p.transfers, p.tripsTold = reply.GetPeers(), nil, nil, time.Time{}
 	p.d.mesh.update(p.m.listed())
 	p.m.settleOwners()
 }
@@ -101,6 +102,7 @@ func (p *place) compose(session string) *pb.Announcement {
 		FreeSlots: max(0, uploadSlots-p.d.uploads.Load()), Settled: p.settled, Transfers: p.transfers,
 	}
 	p.settled, p.transfers = nil, nil
+	up.RoundTrips, p.tripsTold = p.d.mesh.roundTrips(p.tripsTold), time.Now()
 	for _, w := range p.m.wants {
 		if w.at == p && !w.sent {
 			w.sent = true
