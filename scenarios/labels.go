@@ -16,6 +16,7 @@ var (
 	control      = Label("family:control")
 	proxy        = Label("family:proxy")
 	steering     = Label("family:steering")
+	diagnoses    = Label("family:diagnosis")
 	faults       = Label("family:faults")
 	canary       = Label("family:canary")
 )
