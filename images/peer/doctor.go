@@ -18,7 +18,7 @@ import (
 )
 
 // errUsage is in the chain of what a user typed wrong; the program then ends with 64.
-var errUsage = errors.New("bad usage")
+var errUsage = badUsage("bad usage")
 
 // errSick ends the doctor with 1 when it has found a problem.
 var errSick = errors.New("doctor: there are problems")

@@ -227,6 +227,9 @@ func (s *System) Bounds() system.Bounds {
 		Rejoin:   s.timers.RejoinWithin(),
 		Download: 30*time.Second + 3*s.timers.FallbackWithin(),
 
+		// The jitter of the backoff is half of a pause, up and down.
+		RetryPauseLeast: s.timers.RetryMax / 2, RetryPauseMost: s.timers.RetryMax*3/2 + timers.Slack,
+
 		OriginPeers: 1, OriginSpan: source.Span, OriginRequest: 128,
 	}
 }

@@ -31,6 +31,7 @@ type link struct {
 	host   *pb.Host
 	cancel context.CancelFunc
 	alive  bool
+	trips  trips
 }
 
 func newMesh(d *Daemon) *mesh {
@@ -78,6 +79,7 @@ func (m *mesh) keep(ctx context.Context, l *link) {
 	wait := newBackoff(m.d.cfg.Profile)
 	for attempt := 1; ; attempt++ {
 		var err error
+		open, began := conn != nil, time.Now()
 		if conn == nil {
 			conn, err = m.d.network.Dial(target)
 		}
@@ -89,6 +91,9 @@ func (m *mesh) keep(ctx context.Context, l *link) {
 		}
 		m.mu.Lock()
 		l.alive = err == nil
+		if err == nil && open {
+			l.trips.add(time.Since(began))
+		}
 		m.mu.Unlock()
 		pause := m.d.cfg.Profile.CheckInterval
 		if err == nil {

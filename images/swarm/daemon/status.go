@@ -11,7 +11,6 @@ import (
 
 	"github.com/faultbed/faultbed/images/swarm/diag"
 	"github.com/faultbed/faultbed/images/swarm/pb"
-	"github.com/faultbed/faultbed/images/swarm/piece"
 )
 
 // Status is the answer of /status.
@@ -53,7 +52,7 @@ type HostStatus struct {
 	PiecePort int32  `json:"piece_port"`
 }
 
-// TaskStatus is one task in /status. State is running, done or failed; From
+// TaskStatus is one task in /status. State is running, done, failed or partial; From
 // counts bytes by the kind of node that gave them.
 type TaskStatus struct {
 	URL    string           `json:"url"`
@@ -77,7 +76,7 @@ func (d *Daemon) Snapshot() Status {
 		v := t.view()
 		ts := TaskStatus{
 			URL: t.url, Length: v.meta.GetLength(), Held: v.count, State: "failed", SHA256: v.sha,
-			Pieces: piece.Layout{Length: v.meta.GetLength(), Size: v.meta.GetPieceSize()}.Count(), From: map[string]int64{},
+			Pieces: v.layout().Count(), From: map[string]int64{},
 		}
 		switch {
 		case v.running:
@@ -86,6 +85,8 @@ func (d *Daemon) Snapshot() Status {
 			ts.State = "done"
 		case v.err != nil:
 			ts.Error = v.err.Error()
+		default:
+			ts.State = "partial" // left so by a former life
 		}
 		for by, n := range v.from {
 			ts.From[string(by)] = n

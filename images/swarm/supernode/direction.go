@@ -123,6 +123,7 @@ func (s *Supernode) direct(r *record, w *want, t *task) direction {
 			continue
 		}
 		c := other.candidate(t.GetId(), now, age)
+		c.RoundTrip = r.trips[c.Name]
 		works := t.heldWhole(other) || s.obtains(other, t, now)
 		if c.Pieces == 0 && !works {
 			continue
