@@ -72,13 +72,17 @@ func (b *Body) judge(offset int64) error {
 
 // totalOf reads the length of the file out of "bytes 0-99/1000".
 func totalOf(contentRange string, offset int64) (int64, error) {
-	span, total, ok := strings.Cut(strings.TrimPrefix(contentRange, "bytes "), "/")
-	first, _, dashed := strings.Cut(span, "-")
-	n, err := strconv.ParseInt(total, 10, 64)
-	if !ok || !dashed || err != nil || first != strconv.FormatInt(offset, 10) {
+	value, unit := strings.CutPrefix(contentRange, "bytes ")
+	span, whole, slash := strings.Cut(value, "/")
+	first, last, dash := strings.Cut(span, "-")
+	from, errFirst := strconv.ParseUint(first, 10, 63)
+	to, errLast := strconv.ParseUint(last, 10, 63)
+	total, errTotal := strconv.ParseUint(whole, 10, 63)
+	if !unit || !slash || !dash || errors.Join(errFirst, errLast, errTotal) != nil ||
+		from != uint64(offset) || to < from || to >= total { //nolint:gosec // an offset is never negative
 		return 0, fmt.Errorf("%w: content range %q for offset %d", cause.ErrBadAnswer, contentRange, offset)
 	}
-	return n, nil
+	return int64(total), nil //nolint:gosec // parsed as one of 63 bits
 }
 
 // Target is the host:port that rawURL leads to, for logs.
