@@ -90,6 +90,9 @@ func (t *task) learn(meta *pb.Task) error {
 // lay makes room for a file of that length. The caller holds mu.
 func (t *task) lay(length, size int64) error {
 	layout := piece.Layout{Length: length, Size: size}
+	if !layout.Sane() {
+		return fmt.Errorf("%w: task %s of %d bytes in pieces of %d", cause.ErrBadAnswer, t.id, length, size)
+	}
 	file, err := os.OpenFile(t.path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
 	if err != nil {
 		return fmt.Errorf("store task %s: %w", t.id, err)

@@ -32,6 +32,19 @@ type Layout struct {
 	Size   int64
 }
 
+// Bounds of what is taken for a file: others state its length, and a piece, and a list
+// of all pieces, must fit into memory.
+const (
+	maxLength    = 1 << 50
+	maxPieces    = 1 << 20
+	maxPieceSize = 64 << 20
+)
+
+// Sane says whether a file can be cut like that.
+func (l Layout) Sane() bool {
+	return l.Length >= 0 && l.Length <= maxLength && l.Size > 0 && l.Size <= maxPieceSize && l.Count() <= maxPieces
+}
+
 // Count is the number of pieces; an empty file has none.
 func (l Layout) Count() int {
 	if l.Size <= 0 {
@@ -84,4 +97,14 @@ func (b Bitmap) Count() int {
 		n += bits.OnesCount8(octet)
 	}
 	return n
+}
+
+// Fit is the bitmap as one of n pieces: what others sent may be shorter, or go on.
+func (b Bitmap) Fit(n int) Bitmap {
+	fit := NewBitmap(n)
+	copy(fit, b)
+	if n%8 != 0 {
+		fit[len(fit)-1] &= 1<<(n%8) - 1
+	}
+	return fit
 }
