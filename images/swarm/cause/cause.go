@@ -34,6 +34,11 @@ const (
 	Closed          Cause = "closed"
 	// BadAnswer: the far end lives and answered, but not with what was asked.
 	BadAnswer Cause = "bad answer"
+	// NoSpace: this node's own disk, or its quota, has no room.
+	NoSpace Cause = "no space"
+	// NotFound and Forbidden: the origin refuses the file, or to whom asks.
+	NotFound  Cause = "not found"
+	Forbidden Cause = "forbidden"
 	// Corrupt: what came is not what its digest promised.
 	Corrupt Cause = "corrupt"
 )
@@ -48,6 +53,9 @@ var (
 	ErrStalled   = errors.New("stalled: no progress within the limit")
 	ErrBadAnswer = errors.New("bad answer")
 	ErrCorrupt   = errors.New("digest mismatch")
+	ErrNoSpace   = errors.New("no space")
+	ErrNotFound  = errors.New("not found")
+	ErrForbidden = errors.New("forbidden")
 )
 
 // errnos orders the system errors from the most telling to the least.
@@ -98,6 +106,12 @@ func Of(err error) Cause {
 		return Stalled
 	case errors.Is(err, ErrCorrupt):
 		return Corrupt
+	case errors.Is(err, ErrNoSpace), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return NoSpace
+	case errors.Is(err, ErrNotFound):
+		return NotFound
+	case errors.Is(err, ErrForbidden):
+		return Forbidden
 	case errors.Is(err, ErrBadAnswer):
 		return BadAnswer
 	}

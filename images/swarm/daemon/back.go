@@ -7,7 +7,6 @@ import (
 	"io"
 
 	"github.com/faultbed/faultbed/images/swarm/diag"
-	"github.com/faultbed/faultbed/images/swarm/piece"
 	"github.com/faultbed/faultbed/images/swarm/source"
 )
 
@@ -18,7 +17,7 @@ const spanBytes = source.Span
 // file whose length is not known yet, it gets the first span and learns the length.
 func (c *conductor) fetchSpan(first, count, attempt int) error {
 	err := c.openSpan(c.ctx, first, count, attempt)
-	if err != nil && c.ctx.Err() == nil {
+	if err != nil && c.ctx.Err() == nil && !ours(err) {
 		return fmt.Errorf("origin %s: %w", source.Target(c.t.url), err)
 	}
 	return err
@@ -27,6 +26,9 @@ func (c *conductor) fetchSpan(first, count, attempt int) error {
 func (c *conductor) openSpan(ctx context.Context, first, count, attempt int) (err error) {
 	target := source.Target(c.t.url)
 	offset, length := int64(0), int64(spanBytes)
+	if count == 0 && !c.t.wantedWhole() {
+		length = 1 // nobody is known to want the beginning: learn the length only
+	}
 	if count > 0 {
 		offset, _ = c.t.span(first)
 		lastOffset, lastLength := c.t.span(first + count - 1)
@@ -34,7 +36,7 @@ func (c *conductor) openSpan(ctx context.Context, first, count, attempt int) (er
 	}
 	var ip string
 	defer func() {
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && !ours(err) {
 			c.d.reporter.Failed(diag.Origin, target, ip, attempt, err)
 		}
 	}()
@@ -47,10 +49,16 @@ func (c *conductor) openSpan(ctx context.Context, first, count, attempt int) (er
 	if err != nil {
 		return err
 	}
+	if err := c.d.makeRoom(c.t); err != nil {
+		return err
+	}
+	if count == 0 && !c.t.wantedWhole() {
+		return nil // its length was all that was asked for
+	}
 	if count == 0 {
 		count = int(min(int64(layout.Count()), (spanBytes+layout.Size-1)/layout.Size))
 	}
-	if body.Whole {
+	if body.Whole && c.t.wantedWhole() {
 		count = layout.Count() - first // it comes anyway
 	}
 	for i := first; i < first+count; i++ {
@@ -62,37 +70,9 @@ func (c *conductor) openSpan(ctx context.Context, first, count, attempt int) (er
 			}
 			return fmt.Errorf("read piece %d: %w", i, err)
 		}
-		if err := c.store(i, data, nil, fromOrigin); err != nil {
+		if _, err := c.store(i, data, nil, fromOrigin); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// settleLength fixes the length that an origin states, once for all.
-func (t *task) settleLength(total int64) (piece.Layout, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.known {
-		if err := t.lay(total, piece.SizeFor(total)); err != nil {
-			return piece.Layout{}, err
-		}
-	}
-	if t.layout.Length != total {
-		return piece.Layout{}, fmt.Errorf("%w: the file has %d bytes now, %d before", source.ErrPermanent, total, t.layout.Length)
-	}
-	return t.layout, nil
-}
-
-// span is the offset and length of piece i of a task whose length is known.
-func (t *task) span(i int) (offset, length int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.layout.Span(i)
-}
-
-func (t *task) seeding() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.fromSource
 }

@@ -38,7 +38,7 @@ func FuzzTaskLearn(f *testing.F) {
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		task := newTask(dir, "http://origin/file", "")
-		defer func() { task.close(); _ = os.Remove(task.path) }()
+		defer func() { task.shut(); _ = os.Remove(task.path) }()
 		var known piece.Layout
 		for _, raw := range [][]byte{first, second} {
 			meta := &pb.Task{}

@@ -23,6 +23,7 @@ type mesh struct {
 
 	mu     sync.Mutex
 	links  map[string]*link
+	former map[string]*pb.Host // seeds that are no longer named: who looks for a fault must know of them
 	closed bool
 }
 
@@ -33,7 +34,9 @@ type link struct {
 	trips  trips
 }
 
-func newMesh(d *Daemon) *mesh { return &mesh{d: d, links: map[string]*link{}} }
+func newMesh(d *Daemon) *mesh {
+	return &mesh{d: d, links: map[string]*link{}, former: map[string]*pb.Host{}}
+}
 
 // update keeps links to hosts, and to nobody else.
 func (m *mesh) update(hosts []*pb.Host) {
@@ -47,9 +50,13 @@ func (m *mesh) update(hosts []*pb.Host) {
 		if !slices.ContainsFunc(hosts, func(h *pb.Host) bool { return h.GetName() == name && grpcAddr(h) == grpcAddr(l.host) }) {
 			l.cancel()
 			delete(m.links, name)
+			if l.host.GetSeed() {
+				m.former[name] = l.host
+			}
 		}
 	}
 	for _, h := range hosts {
+		delete(m.former, h.GetName())
 		if m.links[h.GetName()] != nil || h.GetName() == m.d.host.GetName() {
 			continue
 		}

@@ -24,6 +24,9 @@ const Span = 4 << 20
 // ErrPermanent is in the chain of an answer that asking again will not change.
 var ErrPermanent = errors.New("the origin refuses for good")
 
+// ErrChanged is in the chain when a file is not what it was when its download began.
+var ErrChanged = fmt.Errorf("%w: %w", ErrPermanent, cause.ErrBadAnswer)
+
 // Body is the answer to one request: bytes from Offset on, of a file of Total bytes.
 // With Whole the origin does not serve ranges and the body runs to the end of the file.
 type Body struct {
@@ -64,6 +67,10 @@ func (b *Body) judge(offset int64) error {
 		return nil
 	case b.StatusCode == http.StatusOK:
 		return fmt.Errorf("%w: %w: it does not state the length", ErrPermanent, cause.ErrBadAnswer)
+	case b.StatusCode == http.StatusNotFound || b.StatusCode == http.StatusGone:
+		return fmt.Errorf("%w: %w: status %s", ErrPermanent, cause.ErrNotFound, b.Status)
+	case b.StatusCode == http.StatusForbidden || b.StatusCode == http.StatusUnauthorized:
+		return fmt.Errorf("%w: %w: status %s", ErrPermanent, cause.ErrForbidden, b.Status)
 	case b.StatusCode >= 400 && b.StatusCode < 500 && b.StatusCode != http.StatusTooManyRequests && b.StatusCode != http.StatusRequestTimeout:
 		return fmt.Errorf("%w: %w: status %s", ErrPermanent, cause.ErrBadAnswer, b.Status)
 	}
@@ -83,6 +90,12 @@ func totalOf(contentRange string, offset int64) (int64, error) {
 		return 0, fmt.Errorf("%w: content range %q for offset %d", cause.ErrBadAnswer, contentRange, offset)
 	}
 	return int64(total), nil //nolint:gosec // parsed as one of 63 bits
+}
+
+// Understands says whether rawURL leads to an origin of the kinds that are known.
+func Understands(rawURL string) bool {
+	u, err := url.Parse(rawURL)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }
 
 // Target is the host:port that rawURL leads to, for logs.

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/faultbed/faultbed/images/swarm"
 	"github.com/faultbed/faultbed/images/swarm/parent"
 	"github.com/faultbed/faultbed/images/swarm/pb"
 	"github.com/faultbed/faultbed/images/swarm/piece"
@@ -101,6 +102,12 @@ func (r *record) failed(child string, now time.Time, age time.Duration) bool {
 		}
 	}
 	return false
+}
+
+// speaksWith says whether two peers understand each other: both speak with this
+// supernode, but one may be a minor release before it and the other one after it.
+func (r *record) speaksWith(other *record) bool {
+	return swarm.Speak(r.host.GetProtocol(), other.host.GetProtocol())
 }
 
 func (r *record) candidate(task string, now time.Time, age time.Duration) parent.Candidate {
