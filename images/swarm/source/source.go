@@ -101,7 +101,7 @@ func Understands(rawURL string) bool {
 // Target is the host:port that rawURL leads to, for logs.
 func Target(rawURL string) string {
 	u, err := url.Parse(rawURL)
-	if err != nil || u.Host == "" {
+	if err != nil || u.Hostname() == "" {
 		return rawURL
 	}
 	if u.Port() != "" {
