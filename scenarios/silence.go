@@ -51,16 +51,16 @@ var _ = Describe("A silent link to the supernode", retry, func() {
 	// Seen red: without a backoff a hundred attempts a second; with one that grows to two minutes, none in time.
 	It("that refuses is tried ever more rarely, and not too rarely", needs("paced-retry"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
-		peer, pause := bed.Peers()[0], bed.Bounds().RetryPause
+		peer, least, most := bed.Peers()[0], bed.Bounds().RetryPauseLeast, bed.Bounds().RetryPauseMost
 
 		By("refusing a peer's way to the supernode, and looking when it tries")
 		refusal := bed.Inject(ctx, fault.BlockPort{Links: fault.From(peer).To(bed.Supernodes()...).Port(8002), How: fault.Refused})
 		const attempts = 8 // the pauses of the first five are still growing
-		Eventually(ctx, bed.Diagnoses(peer)).WithTimeout(bed.Bounds().Notice + attempts*pause[1]).
+		Eventually(ctx, bed.Diagnoses(peer)).WithTimeout(bed.Bounds().Notice + attempts*most).
 			Should(ContainElement(SatisfyAll(HaveField("Step", "register"), HaveField("Attempt", BeNumerically(">=", attempts)))))
 		tried, err := bed.Diagnoses(peer)(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(pauseAfter(tried, 5)).To(SatisfyAll(BeNumerically(">=", pause[0]), BeNumerically("<=", pause[1])))
+		Expect(pauseAfter(tried, 5)).To(SatisfyAll(BeNumerically(">=", least), BeNumerically("<=", most)))
 
 		By("letting it in")
 		refusal.Heal(ctx)

@@ -161,8 +161,8 @@ type Bounds struct {
 	Rejoin   time.Duration // from a healed network to the peer being counted again
 	Download time.Duration // for the largest file of the catalogue under a fault
 
-	// RetryPause is what lies between two attempts in the long run, at least and at most.
-	RetryPause [2]time.Duration
+	// What lies between two attempts to register in the long run, at least and at most.
+	RetryPauseLeast, RetryPauseMost time.Duration
 
 	OriginPeers   int64 // that may fetch one file from the origin at the same time
 	OriginSpan    int64 // bytes that are fetched from the origin by one request, at least

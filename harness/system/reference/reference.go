@@ -228,7 +228,7 @@ func (s *System) Bounds() system.Bounds {
 		Download: 30*time.Second + 3*s.timers.FallbackWithin(),
 
 		// The jitter of the backoff is half of a pause, up and down.
-		RetryPause: [2]time.Duration{s.timers.RetryMax / 2, s.timers.RetryMax*3/2 + timers.Slack},
+		RetryPauseLeast: s.timers.RetryMax / 2, RetryPauseMost: s.timers.RetryMax*3/2 + timers.Slack,
 
 		OriginPeers: 1, OriginSpan: source.Span, OriginRequest: 128,
 	}
