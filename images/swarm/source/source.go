@@ -98,18 +98,24 @@ func Understands(rawURL string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }
 
-// Target is the host:port that rawURL leads to, for logs.
+// Target is the host:port that rawURL leads to, for logs; of what leads nowhere it is
+// rawURL itself.
 func Target(rawURL string) string {
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Hostname() == "" {
 		return rawURL
 	}
-	if u.Port() != "" {
-		return u.Host
-	}
-	port := "80"
-	if u.Scheme == "https" {
+	port := u.Port()
+	switch {
+	case port != "":
+	case u.Scheme == "https":
 		port = "443"
+	default:
+		port = "80"
 	}
-	return net.JoinHostPort(u.Hostname(), port)
+	target := net.JoinHostPort(u.Hostname(), port)
+	if _, _, err := net.SplitHostPort(target); err != nil {
+		return rawURL
+	}
+	return target
 }
