@@ -34,6 +34,16 @@ func TestPick(t *testing.T) {
 		offers  []offer
 		want    []ask
 	}{
+		"the nearest first, as long as it has room": {
+			missing: []int{1, 2, 3, 4, 5, 6, 7, 8, 9},
+			offers:  []offer{{name: "a", has: all, ready: true, rank: 1}, {name: "b", has: all, ready: true, rank: -1, flying: 1}},
+			want:    []ask{{1, "b"}, {2, "b"}, {3, "b"}, {4, "b"}, {5, "a"}, {6, "a"}, {7, "a"}},
+		},
+		"but not before one that did well": {
+			missing: []int{1},
+			offers:  []offer{{name: "a", has: all, ready: true, rank: 1}, {name: "b", has: all, ready: true, failures: 1}},
+			want:    []ask{{1, "a"}},
+		},
 		"each piece from the least busy": {
 			missing: []int{4, 5, 6},
 			offers:  []offer{{name: "a", has: all, ready: true, flying: 1}, {name: "b", has: all, ready: true}},
@@ -97,6 +107,9 @@ func TestPick(t *testing.T) {
 			want:    []ask{{1, "b"}},
 		},
 	} {
+		for i := range c.offers {
+			c.offers[i].rank++ // the nearest is at -1
+		}
 		if diff := cmp.Diff(c.want, pick(c.missing, c.flying, c.offers, slow), cmp.AllowUnexported(ask{})); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
