@@ -42,7 +42,9 @@ type Config struct {
 	DataDir       string
 	// Quota is how many bytes of content the peer may hold; 0 is no limit.
 	Quota int64
-	Log   *slog.Logger
+	// Mirror is the server that the proxy port mirrors, as in http://host:port; "" for none.
+	Mirror string
+	Log    *slog.Logger
 	// Stack opens the peer's connections; nil is the operating system's.
 	Stack wire.Stack
 }
@@ -87,6 +89,11 @@ func New(cfg Config) (d *Daemon, err error) {
 	can, err := swarm.CapabilitiesOf(cfg.Release)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.Mirror != "" {
+		if err := checkMirror(cfg.Mirror); err != nil {
+			return nil, err
+		}
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	network := wire.NewNetwork(cfg.Stack, cfg.Profile)

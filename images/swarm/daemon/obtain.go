@@ -31,6 +31,7 @@ func (d *Daemon) obtain(url, digest string, part piece.Part, fromSource bool) *t
 	t.fromSource = t.fromSource || fromSource
 	if !t.running {
 		t.running, t.err, t.base = true, nil, maps.Clone(t.from)
+		t.runs++
 		d.work.Go(func() { newConductor(d, t).run() })
 	}
 	t.wants(part)

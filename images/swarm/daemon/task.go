@@ -60,7 +60,8 @@ type task struct {
 	changed chan struct{} // closed and replaced at each change
 
 	running    bool
-	fromSource bool            // a supernode triggered this peer as a seed
+	fromSource bool // a supernode triggered this peer as a seed
+	runs       int
 	base       map[giver]int64 // what from was when the run began
 	parts      []piece.Part    // what the run is to bring
 	needed     piece.Bitmap    // the pieces of parts, once the length is known
@@ -245,6 +246,7 @@ type view struct {
 	err     error
 	sha     string
 	from    map[giver]int64
+	runs    int
 	base    map[giver]int64
 	changed <-chan struct{}
 }
@@ -256,7 +258,7 @@ func (t *task) view() view {
 		meta: &pb.Task{Id: t.id, Url: t.url, Digest: t.digest},
 		held: slices.Clone(t.held), needed: slices.Clone(t.needed), count: t.count, known: t.known,
 		done: t.done, running: t.running, err: t.err, sha: t.sha,
-		from: maps.Clone(t.from), base: t.base, changed: t.changed,
+		from: maps.Clone(t.from), runs: t.runs, base: t.base, changed: t.changed,
 	}
 	if t.known {
 		v.meta.Length, v.meta.PieceSize, v.meta.Digests = t.layout.Length, t.layout.Size, slices.Clone(t.digests)

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"math/bits"
+	"strconv"
 	"strings"
 )
 
@@ -130,4 +131,24 @@ func (b Bitmap) Count() int {
 		n += bits.OnesCount8(octet)
 	}
 	return n
+}
+
+// ParsePart reads a range of bytes as HTTP writes it, without the unit: "0-99",
+// "100-", or "-50" for the end.
+func ParsePart(spec string) (Part, bool) {
+	first, last, ok := strings.Cut(spec, "-")
+	const bits = 62 // so that sums do not overflow
+	from, errFirst := strconv.ParseUint(first, 10, bits)
+	to, errLast := strconv.ParseUint(last, 10, bits)
+	switch {
+	case !ok || first == "" && errLast != nil || first != "" && errFirst != nil || last != "" && errLast != nil:
+		return Part{}, false
+	case first == "" && to == 0:
+		return Part{Offset: 1 << bits}, true // the last none of its bytes: behind every end
+	case first == "":
+		return Part{Offset: -int64(to)}, true
+	case last == "":
+		return Part{Offset: int64(from)}, true
+	}
+	return Part{Offset: int64(from), Length: int64(to) - int64(from) + 1}, from <= to
 }

@@ -6,6 +6,22 @@ import (
 	"github.com/faultbed/faultbed/images/swarm/piece"
 )
 
+// Seen red by taking a range whose end comes before its beginning.
+func TestParsePart(t *testing.T) {
+	for spec, want := range map[string]piece.Part{
+		"0-0": {Length: 1}, "5-": {Offset: 5}, "-7": {Offset: -7}, "3-9": {Offset: 3, Length: 7}, "0-": {}, "-0": {Offset: 1 << 62},
+	} {
+		if got, ok := piece.ParsePart(spec); !ok || got != want {
+			t.Errorf("%q is %+v, %v", spec, got, ok)
+		}
+	}
+	for _, spec := range []string{"", "-", "7", "a-b", "9-3", "0-1,3-4", "+1-2", "1-x", " 1-2", "--1", "0-99999999999999999999"} {
+		if got, ok := piece.ParsePart(spec); ok {
+			t.Errorf("%q is taken as %+v", spec, got)
+		}
+	}
+}
+
 // Seen red by letting a part that begins at the end be an empty one.
 func TestPartOfAFile(t *testing.T) {
 	for _, c := range []struct {

@@ -67,6 +67,10 @@ func (b *Body) judge(offset int64) error {
 		return nil
 	case b.StatusCode == http.StatusOK:
 		return fmt.Errorf("%w: %w: it does not state the length", ErrPermanent, cause.ErrBadAnswer)
+	case b.StatusCode == http.StatusNotFound || b.StatusCode == http.StatusGone:
+		return fmt.Errorf("%w: %w: status %s", ErrPermanent, cause.ErrNotFound, b.Status)
+	case b.StatusCode == http.StatusForbidden || b.StatusCode == http.StatusUnauthorized:
+		return fmt.Errorf("%w: %w: status %s", ErrPermanent, cause.ErrForbidden, b.Status)
 	case b.StatusCode >= 400 && b.StatusCode < 500 && b.StatusCode != http.StatusTooManyRequests && b.StatusCode != http.StatusRequestTimeout:
 		return fmt.Errorf("%w: %w: status %s", ErrPermanent, cause.ErrBadAnswer, b.Status)
 	}
@@ -82,6 +86,12 @@ func totalOf(contentRange string, offset int64) (int64, error) {
 		return 0, fmt.Errorf("%w: content range %q for offset %d", cause.ErrBadAnswer, contentRange, offset)
 	}
 	return n, nil
+}
+
+// Understands says whether rawURL leads to an origin of the kinds that are known.
+func Understands(rawURL string) bool {
+	u, err := url.Parse(rawURL)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }
 
 // Target is the host:port that rawURL leads to, for logs.
