@@ -46,7 +46,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	started := false // whatever fails before a command runs is about its arguments
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
-	root.AddCommand(daemonCommand(), dfgetCommand(), preheatCommand())
+	get := dfgetCommand()
+	get.AddCommand(doctorCommand())
+	root.AddCommand(daemonCommand(), get, preheatCommand(), doctorCommand())
 	err := root.ExecuteContext(ctx)
 	var f failure
 	switch {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/faultbed/faultbed/harness/history"
+	"github.com/faultbed/faultbed/harness/system"
 	"github.com/faultbed/faultbed/harness/system/reference"
 	"github.com/faultbed/faultbed/harness/topology"
 )
@@ -82,6 +83,21 @@ func TestEveryPortCanBeProbed(t *testing.T) {
 			if !slices.Contains([]string{"grpc", "http"}, p.Protocol) || p.Protocol == "http" && p.Health == "" || p.Bulk != "" && !strings.Contains(p.Bulk, "%d") {
 				t.Errorf("%s: port %+v", role, p)
 			}
+		}
+	}
+}
+
+// Seen red by asking one side only: 2.1.0 under a 2.2.1 that no longer accepts it is admitted.
+func TestAdmitted(t *testing.T) {
+	for supernode, want := range map[string]string{
+		"2.0.0": "peer-1 peer-2", "2.1.0": "peer-1 peer-2 peer-3", topology.Stable: "peer-2 peer-3 peer-4",
+		topology.Next: "peer-3 peer-4", topology.NextMajor: "peer-5",
+	} {
+		topo := topology.Of(1, 0, 5).Released(supernode, "supernode-1").Released("2.0.0", "peer-1").
+			Released(topology.Previous, "peer-2").Released(topology.Next, "peer-4").Released(topology.NextMajor, "peer-5")
+		admitted, refused := system.Admitted(newSystem(t), topo, topology.Peer)
+		if got := strings.Join(topology.Names(admitted), " "); got != want || len(admitted)+len(refused) != 5 {
+			t.Errorf("a supernode %s admits %s and refuses %v, want %s", supernode, got, topology.Names(refused), want)
 		}
 	}
 }

@@ -81,6 +81,7 @@ var texts = []struct {
 	{"broken pipe", Reset},
 	{"i/o timeout", TimedOut},
 	{"deadline exceeded", TimedOut},
+	{"keepalive ping failed", Stalled},
 	{"EOF", Closed},
 }
 

@@ -169,12 +169,13 @@ func (d *Daemon) Run(ctx context.Context) error {
 			}
 		})
 	}
-	peers := wire.NewServer(d.cfg.Profile)
+	who := wire.Identity{Release: d.can.Release, Protocol: d.can.Protocol}
+	peers := wire.NewServer(d.cfg.Profile, who)
 	pb.RegisterPeerServer(peers, d)
 	d.servers = append(d.servers, peers)
 	serve("grpc", func() error { return peers.Serve(d.listeners["grpc"]) })
 	if l := d.listeners["local"]; l != nil {
-		local := wire.NewServer(d.cfg.Profile)
+		local := wire.NewServer(d.cfg.Profile, who)
 		pb.RegisterLocalServer(local, d)
 		d.servers = append(d.servers, local)
 		serve("local", func() error { return local.Serve(l) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"google.golang.org/grpc"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/faultbed/faultbed/images/swarm/cause"
 	"github.com/faultbed/faultbed/images/swarm/pb"
+	"github.com/faultbed/faultbed/images/swarm/wire"
 )
 
 // errUnreachable is in the chain when no daemon answered at all.
@@ -32,7 +34,9 @@ func (g *getting) fromDaemon(ctx context.Context) error {
 
 // ask makes one request of the daemon and takes in what it sends until it is done.
 func (g *getting) ask(ctx context.Context, request *pb.DownloadRequest) error {
-	conn, err := grpc.NewClient("unix:"+g.Socket,
+	stack := wire.NewNetwork(g.Stack, g.Profile).Stack
+	conn, err := grpc.NewClient("passthrough:///daemon", grpc.WithAuthority("localhost"),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return stack.DialContext(ctx, "unix", g.Socket) }),
 		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy(),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: g.Profile.DialTimeout}))
 	if err != nil {

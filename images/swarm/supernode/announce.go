@@ -106,6 +106,11 @@ func (s *Supernode) apply(r *record, up *pb.Announcement) {
 	for _, t := range up.GetTransfers() {
 		s.applyTransfer(r, t, now)
 	}
+	for _, trip := range up.GetRoundTrips() {
+		if s.peers[trip.GetPeer()] != nil && trip.GetMicroseconds() > 0 {
+			r.trips[trip.GetPeer()] = time.Duration(min(trip.GetMicroseconds(), maxTrip.Microseconds())) * time.Microsecond
+		}
+	}
 	if len(up.GetHeld())+len(up.GetWants())+len(up.GetSettled())+len(up.GetTransfers()) > 0 {
 		s.wake()
 	}
@@ -138,6 +143,9 @@ func (s *Supernode) applyTransfer(child *record, t *pb.Transfer, now time.Time) 
 	s.log.Warn("upload failed", "parent", t.GetParent(), "child", child.host.GetName(), "task", t.GetTask(),
 		"cause", t.GetCause(), "failures", len(p.failures))
 }
+
+// maxTrip is the longest round trip that is told from others; calls do not last that long.
+const maxTrip = time.Minute
 
 // sorted lists the records by name. The caller holds mu.
 func (s *Supernode) sorted() []*record {

@@ -119,10 +119,11 @@ func (s *Supernode) direct(r *record, w *want, t *task) direction {
 	var candidates []parent.Candidate
 	whole := map[string]bool{}
 	for _, other := range s.sorted() {
-		if other == r || other.failed(r.host.GetName(), now, age) {
+		if other == r || other.failed(r.host.GetName(), now, age) || !r.speaksWith(other) {
 			continue
 		}
 		c := other.candidate(t.GetId(), now, age)
+		c.RoundTrip = r.trips[c.Name]
 		works := t.heldWhole(other) || s.obtains(other, t, now)
 		if c.Pieces == 0 && !works {
 			continue

@@ -36,7 +36,7 @@ func (s *Supernode) trigger(r *record, t *task, now time.Time) bool {
 			continue
 		}
 		if known := s.seedRecord(seed); known != nil && (known.failed(r.host.GetName(), now, s.cfg.Profile.FailureAgeOut) || !known.reachable ||
-			known.blamers() >= parent.MaxFailures) {
+			!r.speaksWith(known) || known.blamers() >= parent.MaxFailures) {
 			continue
 		}
 		j = &job{}

@@ -34,7 +34,7 @@ func (n Node) fill(b *Bed) Node {
 		n.Release = Stable
 	}
 	if n.On == nil {
-		n.On = b.host(n.Name)
+		n.On = b.Machine(n.Name)
 	}
 	if len(n.Supernodes) == 0 {
 		n.Supernodes = []string{"supernode"}
