@@ -31,6 +31,7 @@ type crowd struct {
 	profile       timers.Profile
 
 	ctx     context.Context //nolint:containedctx // the life of all peers
+	can     swarm.Capabilities
 	network wire.Network
 	grpc    *grpc.Server // answers health calls for all of them, each at a port of its own
 	http    *http.Server
@@ -51,10 +52,16 @@ type Grown struct {
 	RegisterMS []float64 `json:"register_ms"`
 }
 
-func (c *crowd) open(ctx context.Context) {
-	c.ctx, c.network, c.grpc = ctx, wire.NewNetwork(nil, c.profile), wire.NewServer(c.profile)
+func (c *crowd) open(ctx context.Context) error {
+	can, err := swarm.CapabilitiesOf(swarm.Release)
+	if err != nil {
+		return err
+	}
+	c.ctx, c.can, c.network = ctx, can, wire.NewNetwork(nil, c.profile)
+	c.grpc = wire.NewServer(c.profile, wire.Identity{Release: can.Release, Protocol: can.Protocol})
 	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	c.http = &http.Server{Handler: ok, ReadHeaderTimeout: c.profile.RPCTimeout}
+	return nil
 }
 
 func (c *crowd) grown() Grown {
@@ -93,12 +100,11 @@ func (c *crowd) grow(ctx context.Context, to int) error {
 // add lets one more peer in; it stays until the process ends. It has a connection of its
 // own, and says how long the call took on it.
 func (c *crowd) add(ctx context.Context, i int) (time.Duration, error) {
-	host := &pb.Host{Name: fmt.Sprintf("crowd-%05d", i), Ip: c.ip, Idc: "a", Location: "earth|a"}
-	can, err := swarm.CapabilitiesOf(swarm.Release)
-	if err != nil {
-		return 0, err
+	host := &pb.Host{
+		Name: fmt.Sprintf("crowd-%05d", i), Ip: c.ip, Idc: "a", Location: "earth|a",
+		Release: c.can.Release, Protocol: c.can.Protocol,
 	}
-	host.Release, host.Protocol = can.Release, can.Protocol
+	var err error
 	if host.GrpcPort, err = listen(c.grpc.Serve); err != nil {
 		return 0, err
 	}

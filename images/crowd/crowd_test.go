@@ -25,7 +25,9 @@ func TestSupernodeCountsTheCrowd(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
 	c := crowd{supernode: s.Addr().String(), ip: "127.0.0.1", profile: timers.Fast}
-	c.open(ctx)
+	if err := c.open(ctx); err != nil {
+		t.Fatal(err)
+	}
 	for _, to := range []string{"5", "40", "40"} {
 		answer := httptest.NewRecorder()
 		c.routes().ServeHTTP(answer, httptest.NewRequestWithContext(ctx, "GET", "/grow?to="+to, nil))

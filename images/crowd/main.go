@@ -66,7 +66,9 @@ func serve(ctx context.Context, listen string, c *crowd) error {
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", listen, err)
 	}
-	c.open(ctx)
+	if err := c.open(ctx); err != nil {
+		return err
+	}
 	server := &http.Server{Handler: c.routes(), ReadHeaderTimeout: headerTimeout}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()

@@ -13,6 +13,7 @@ import (
 	"github.com/faultbed/faultbed/harness/history"
 	"github.com/faultbed/faultbed/harness/system"
 	"github.com/faultbed/faultbed/harness/topology"
+	"github.com/faultbed/faultbed/images/swarm"
 	"github.com/faultbed/faultbed/images/swarm/source"
 	"github.com/faultbed/faultbed/images/swarm/timers"
 )
@@ -68,6 +69,23 @@ func (s *System) Furnish(t topology.Topology) topology.Topology { return t }
 
 // Release implements system.System.
 func (s *System) Release(named string) string { return cmp.Or(releases[named], named) }
+
+// Speak implements system.Versioned: both sides must accept the other's protocol.
+func (s *System) Speak(one, other string) bool {
+	a, errA := swarm.CapabilitiesOf(s.Release(one))
+	b, errB := swarm.CapabilitiesOf(s.Release(other))
+	if errA != nil || errB != nil {
+		return true // an image under test that is named as no release of ours
+	}
+	return swarm.CheckProtocol("one", a, "other", b.Release, b.Protocol) == nil &&
+		swarm.CheckProtocol("other", b, "one", a.Release, a.Protocol) == nil
+}
+
+// Explains implements system.Versioned.
+func (s *System) Explains(release string) bool {
+	can, err := swarm.CapabilitiesOf(s.Release(release))
+	return err != nil || can.DiagnosticLog
+}
 
 // Ports implements system.System.
 func (s *System) Ports(role topology.Role) []system.Port {
@@ -208,6 +226,9 @@ func (s *System) Bounds() system.Bounds {
 		Forgive:  s.timers.FailureAgeOut + s.timers.NoticeWithin(),
 		Rejoin:   s.timers.RejoinWithin(),
 		Download: 30*time.Second + 3*s.timers.FallbackWithin(),
+
+		// The jitter of the backoff is half of a pause, up and down.
+		RetryPauseLeast: s.timers.RetryMax / 2, RetryPauseMost: s.timers.RetryMax*3/2 + timers.Slack,
 
 		OriginPeers: 1, OriginSpan: source.Span, OriginRequest: 128,
 	}
