@@ -16,6 +16,8 @@ var (
 	control      = Label("family:control")
 	proxy        = Label("family:proxy")
 	steering     = Label("family:steering")
+	origin       = Label("family:origin")
+	storage      = Label("family:storage")
 	sharing      = Label("family:sharing")
 	leaks        = Label("family:leaks")
 	faults       = Label("family:faults")
