@@ -18,11 +18,11 @@ var _ = Describe("An origin that misbehaves", origin, needs("origin-errors"), fu
 	// Seen red: with an origin that does not know the fault, all arrive.
 	DescribeTable("is told from one that serves", func(ctx SpecContext, misbehaves string, why string) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
-		peer := bed.Peers()[0]
+		peer, spoiled := bed.Peers()[0], from(file, misbehaves)
 
 		By("asking for a file that it spoils")
-		outcome, err := bed.Download(ctx, peer, from(file, misbehaves)).Wait(ctx)
-		Expect(outcome, err).NotTo(judge.BeIntact(file))
+		outcome, err := bed.Download(ctx, peer, spoiled).Wait(ctx)
+		Expect(outcome, err).NotTo(judge.BeIntact(spoiled))
 		Expect(outcome).To(SatisfyAll(HaveField("Error", SatisfyAll(ContainSubstring("origin origin-1:80"), ContainSubstring(why))), HaveField("Bytes", BeZero())))
 
 		By("asking for one that it serves")
@@ -42,10 +42,11 @@ var _ = Describe("An origin that misbehaves", origin, needs("origin-errors"), fu
 	// Seen red: with redirects that are not followed, the second one does not arrive.
 	DescribeTable("in a way that can be lived with costs nobody the file", func(ctx SpecContext, misbehaves string) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		odd := from(file, misbehaves)
 
 		By("asking for the file on two peers")
 		for _, peer := range bed.Peers()[:2] {
-			Expect(bed.Download(ctx, peer, from(file, misbehaves)).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+			Expect(bed.Download(ctx, peer, odd).Wait(ctx)).To(SatisfyAll(judge.BeIntact(odd), judge.ComeFromSwarm()))
 		}
 	},
 		Entry("knows no ranges", "no-ranges", SpecTimeout(harness.Spec)),

@@ -18,18 +18,21 @@ var _ = Describe("A restarted peer", storage, needs("resume"), func() {
 	It("goes on where its download was", func(ctx SpecContext) {
 		const originRate = 2 << 20 // bytes/s: 16 MiB take 8 s
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
-		peer, file := bed.Peers()[0], fixtures.Layer16M
+		// Asked for by another node, which lives on, through the peer's proxy.
+		peer, client, file := bed.Peers()[0], bed.Peers()[1], fixtures.Layer16M
 
 		By("getting halfway through a download")
-		broken := bed.Download(ctx, peer, file)
+		broken := bed.DownloadVia(ctx, client, peer, proxyPort, file)
 		Eventually(ctx, broken.Progress).WithTimeout(bed.Bounds().Download).Should(BeNumerically(">", 0.5))
 
 		By("restarting the peer")
+		bed.UnderWay(broken)
 		bed.Inject(ctx, fault.Restart{Nodes: bed.Peers()[:1]})
 		Expect(broken.Wait(ctx)).NotTo(judge.BeIntact(file))
+		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(peer.Name))
 
 		By("asking for the file again, and counting what came once more")
-		again, err := bed.Download(ctx, peer, file).Wait(ctx)
+		again, err := bed.DownloadVia(ctx, client, peer, proxyPort, file).Wait(ctx)
 		Expect(again, err).To(judge.BeIntact(file))
 		// Half of it was there; headers, and what came within the last record, are a few more.
 		Expect(again.From.Total()).To(BeNumerically("<", file.Size*6/10))
