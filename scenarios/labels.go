@@ -18,6 +18,7 @@ var (
 	steering     = Label("family:steering")
 	origin       = Label("family:origin")
 	storage      = Label("family:storage")
+	diagnoses    = Label("family:diagnosis")
 	sharing      = Label("family:sharing")
 	leaks        = Label("family:leaks")
 	faults       = Label("family:faults")

@@ -69,7 +69,7 @@ var _ = Describe("A file in the swarm", sharing, func() {
 		file := fixtures.Layer16M
 
 		By("thinning what the seed gives to each, and downloading on all peers at the same moment")
-		const rate = 2 << 20 // bytes/s: the whole file would take 8 s
+		const rate = 2_000_000 // bytes/s: the whole file would take 8 s
 		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(bed.Peers()...).To(bed.Seeds()...).Port(65002), BytesPerSecond: rate, Direction: fault.Downstream})
 		var downloads []*workload.Download
 		for _, peer := range bed.Peers() {

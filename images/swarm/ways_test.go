@@ -164,8 +164,12 @@ func TestProxyServesFilesAndRanges(t *testing.T) {
 		want                 map[string]string
 	}{
 		{"head of what nobody has", "HEAD", absolute, nil, 200, nil, map[string]string{"Content-Length": whole, "Accept-Ranges": "bytes"}},
-		{"range", "GET", absolute, map[string]string{"Range": "bytes=300000-300009"}, 206, all[300000:300010],
-			map[string]string{"Content-Range": "bytes 300000-300009/" + whole, "Content-Length": "10", "X-Swarm-Task": piece.TaskID(absolute, "")}},
+		{
+			"range", "GET", absolute,
+			map[string]string{"Range": "bytes=300000-300009"},
+			206, all[300000:300010],
+			map[string]string{"Content-Range": "bytes 300000-300009/" + whole, "Content-Length": "10", "X-Swarm-Task": piece.TaskID(absolute, "")},
+		},
 		{"open range", "GET", absolute, map[string]string{"Range": "bytes=4194300-"}, 206, all[4194300:], map[string]string{"Content-Range": "bytes 4194300-4194303/" + whole}},
 		{"the end", "GET", absolute, map[string]string{"Range": "bytes=-3"}, 206, all[4194301:], map[string]string{"Content-Range": "bytes 4194301-4194303/" + whole}},
 		{"beyond the end", "GET", absolute, map[string]string{"Range": "bytes=4194304-"}, 416, nil, map[string]string{"Content-Range": "bytes */" + whole}},

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -41,6 +42,12 @@ const (
 	// Corrupt: what came is not what its digest promised.
 	Corrupt Cause = "corrupt"
 )
+
+// all are the causes that are believed when others state them: each is a label of metrics.
+var all = []Cause{
+	Refused, TimedOut, NoSuchHost, Unreachable, TooManyFiles, VersionMismatch, Reset, Stalled, Closed, BadAnswer,
+	NotFound, Forbidden, Corrupt,
+}
 
 // Errors that carry their cause.
 var (
@@ -90,8 +97,8 @@ func Of(err error) Cause {
 	if err == nil {
 		return ""
 	}
-	if refusal := RefusalOf(err); refusal != nil && refusal.GetCause() != "" {
-		return Cause(refusal.GetCause())
+	if stated := Cause(RefusalOf(err).GetCause()); slices.Contains(all, stated) {
+		return stated
 	}
 	switch {
 	case errors.Is(err, swarm.ErrVersionMismatch):
@@ -151,8 +158,10 @@ func RefusalOf(err error) *pb.Refusal {
 
 // Refuse builds the status error of a refusal, for servers.
 func Refuse(code codes.Code, target string, why error) error {
-	st := status.New(code, why.Error())
-	if detailed, err := st.WithDetails(&pb.Refusal{Target: target, Cause: string(Of(why)), Reason: why.Error()}); err == nil {
+	// URLs of users and texts of strangers are in there: what is no UTF-8 cannot travel.
+	reason := strings.ToValidUTF8(why.Error(), "\uFFFD")
+	st := status.New(code, reason)
+	if detailed, err := st.WithDetails(&pb.Refusal{Target: strings.ToValidUTF8(target, "\uFFFD"), Cause: string(Of(why)), Reason: reason}); err == nil {
 		st = detailed
 	}
 	return st.Err()

@@ -12,10 +12,12 @@ import (
 	"github.com/faultbed/faultbed/images/swarm/pb"
 )
 
-// How many pieces are on their way at once: from all parents, and from one.
+// How many pieces are on their way at once: from all parents, from the nearest, which
+// so gives the most, and from each other one.
 const (
-	inFlightAll    = 8
-	inFlightParent = 3
+	inFlightAll     = 8
+	inFlightNearest = 5
+	inFlightParent  = 3
 )
 
 // originAttempts is how often in a row an origin may fail before a download does.
@@ -147,7 +149,10 @@ func (c *conductor) follow() {
 			c.fatal = err
 		}
 	}
-	for _, h := range direction.GetParents() {
+	for _, p := range c.parents {
+		p.rank = len(direction.GetParents()) // unless it is still among them
+	}
+	for rank, h := range direction.GetParents() {
 		p := c.parents[h.GetName()]
 		if p != nil && p.banned == nil && (grpcAddr(p.host) != grpcAddr(h) || p.given()) {
 			p.cancel()
@@ -155,7 +160,11 @@ func (c *conductor) follow() {
 			p = nil
 		}
 		if p == nil && h.GetName() != c.d.host.GetName() {
-			c.parents[h.GetName()] = c.link(h)
+			p = c.link(h)
+			c.parents[h.GetName()] = p
+		}
+		if p != nil {
+			p.rank = rank
 		}
 	}
 }

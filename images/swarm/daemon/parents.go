@@ -30,6 +30,7 @@ type parentLink struct {
 	failures  int
 	delivered bool
 	beaten    int   // pieces that another parent brought sooner
+	rank      int   // its place in the latest direction
 	banned    error // why it is not asked again in this download
 	notBefore time.Time
 	wait      *backoff.ExponentialBackOff
@@ -51,7 +52,7 @@ func (p *parentLink) given() bool {
 func (p *parentLink) offer(now time.Time) offer {
 	return offer{
 		name: p.host.GetName(), has: p.has, ready: !now.Before(p.notBefore) && !p.given(),
-		flying: p.flying, failures: p.failures, beaten: p.beaten,
+		flying: p.flying, failures: p.failures, beaten: p.beaten, rank: p.rank,
 	}
 }
 

@@ -15,14 +15,27 @@ type offer struct {
 	flying   int // pieces on their way from it
 	failures int // in a row
 	beaten   int // how often another parent was faster with a piece asked of both
+	rank     int // its place in the supernode's choice, the nearest first
 }
 
-// load orders parents: the less, the sooner is one asked.
-func (o offer) load() int { return o.flying + 2*o.failures + o.beaten }
+// compare orders parents, who is asked sooner first: who did well, then the nearer, which
+// gives the most as long as it has room, then the less busy.
+func (o offer) compare(p offer) int {
+	return cmp.Or(
+		cmp.Compare(2*o.failures+o.beaten, 2*p.failures+p.beaten),
+		cmp.Compare(o.rank, p.rank),
+		cmp.Compare(o.flying, p.flying),
+		cmp.Compare(o.name, p.name),
+	)
+}
 
 // room says whether it may be asked for one more piece: one trial at a time, if it failed.
 func (o offer) room() bool {
-	return o.ready && o.flying < inFlightParent && (o.failures == 0 || o.flying == 0)
+	limit := inFlightParent
+	if o.rank == 0 {
+		limit = inFlightNearest
+	}
+	return o.ready && o.flying < limit && (o.failures == 0 || o.flying == 0)
 }
 
 // aloft is a piece on its way: from whom, first asked first, and for how long.
@@ -39,7 +52,7 @@ type ask struct {
 }
 
 // pick decides what is asked of whom now. Pieces that are missing and not on their way
-// come first, in their order, each from the least busy parent that has it. A parent
+// come first, in their order, each from the nearest parent that has it and room. A parent
 // that then still has room, because nothing is left that it could be asked for, and
 // is itself in time, is asked for the pieces that are overdue for longest, too: the
 // first to arrive wins. Overdue is what takes longer than slow; it counts no more as
@@ -53,7 +66,7 @@ func pick(missing []int, flying []aloft, offers []offer, slow time.Duration) []a
 			if !o.room() || !fits(o) || !o.has(piece) {
 				continue
 			}
-			if best < 0 || cmp.Or(cmp.Compare(o.load(), offers[best].load()), cmp.Compare(o.name, offers[best].name)) < 0 {
+			if best < 0 || o.compare(offers[best]) < 0 {
 				best = i
 			}
 		}

@@ -33,16 +33,17 @@ type Layout struct {
 	Size   int64
 }
 
-// Bounds of what is taken for a file: others state its length, and a list of its
-// pieces must fit into memory.
+// Bounds of what is taken for a file: others state its length, and a piece, and a list
+// of all pieces, must fit into memory.
 const (
-	maxLength = 1 << 50
-	maxPieces = 1 << 24
+	maxLength    = 1 << 50
+	maxPieces    = 1 << 20
+	maxPieceSize = 64 << 20
 )
 
 // Sane says whether a file can be cut like that.
 func (l Layout) Sane() bool {
-	return l.Length >= 0 && l.Length <= maxLength && l.Size > 0 && l.Size <= maxLength && l.Count() <= maxPieces
+	return l.Length >= 0 && l.Length <= maxLength && l.Size > 0 && l.Size <= maxPieceSize && l.Count() <= maxPieces
 }
 
 // Count is the number of pieces; an empty file has none.
@@ -131,6 +132,16 @@ func (b Bitmap) Count() int {
 		n += bits.OnesCount8(octet)
 	}
 	return n
+}
+
+// Fit is the bitmap as one of n pieces: what others sent may be shorter, or go on.
+func (b Bitmap) Fit(n int) Bitmap {
+	fit := NewBitmap(n)
+	copy(fit, b)
+	if n%8 != 0 {
+		fit[len(fit)-1] &= 1<<(n%8) - 1
+	}
+	return fit
 }
 
 // ParsePart reads a range of bytes as HTTP writes it, without the unit: "0-99",

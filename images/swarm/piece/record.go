@@ -75,6 +75,8 @@ func (r Record) validate() error {
 		return fmt.Errorf("record of task %q is not that of its url", r.ID)
 	case len(r.Digests) != count || len(r.Held) != len(NewBitmap(count)):
 		return fmt.Errorf("record has %d digests and %d octets of held pieces for %d pieces", len(r.Digests), len(r.Held), count)
+	case r.Held.Fit(count).Count() != r.Held.Count():
+		return errors.New("record holds pieces beyond the end of the file")
 	}
 	for i, d := range r.Digests {
 		if len(d) != 0 && len(d) != sha256.Size || len(d) == 0 && r.Held.Has(i) {

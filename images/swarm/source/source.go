@@ -113,14 +113,17 @@ func (b *Body) judge(offset int64) error {
 
 // rangeOf reads the lengths of the file and of the range out of "bytes 0-99/1000".
 func rangeOf(contentRange string, offset int64) (total, length int64, err error) {
-	span, all, ok := strings.Cut(strings.TrimPrefix(contentRange, "bytes "), "/")
-	first, last, dashed := strings.Cut(span, "-")
-	end, errEnd := strconv.ParseInt(last, 10, 64)
-	total, err = strconv.ParseInt(all, 10, 64)
-	if !ok || !dashed || err != nil || errEnd != nil || first != strconv.FormatInt(offset, 10) || end < offset || end >= total {
+	value, unit := strings.CutPrefix(contentRange, "bytes ")
+	span, whole, slash := strings.Cut(value, "/")
+	first, last, dash := strings.Cut(span, "-")
+	from, errFirst := strconv.ParseUint(first, 10, 63)
+	to, errLast := strconv.ParseUint(last, 10, 63)
+	all, errTotal := strconv.ParseUint(whole, 10, 63)
+	if !unit || !slash || !dash || errors.Join(errFirst, errLast, errTotal) != nil ||
+		from != uint64(offset) || to < from || to >= all { //nolint:gosec // an offset is never negative
 		return 0, 0, fmt.Errorf("%w: content range %q for offset %d", cause.ErrBadAnswer, contentRange, offset)
 	}
-	return total, end - offset + 1, nil
+	return int64(all), int64(to - from + 1), nil //nolint:gosec // parsed as ones of 63 bits
 }
 
 // Understands says whether rawURL leads to an origin of the kinds that are known.
@@ -129,18 +132,24 @@ func Understands(rawURL string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }
 
-// Target is the host:port that rawURL leads to, for logs.
+// Target is the host:port that rawURL leads to, for logs; of what leads nowhere it is
+// rawURL itself.
 func Target(rawURL string) string {
 	u, err := url.Parse(rawURL)
-	if err != nil || u.Host == "" {
+	if err != nil || u.Hostname() == "" {
 		return rawURL
 	}
-	if u.Port() != "" {
-		return u.Host
-	}
-	port := "80"
-	if u.Scheme == "https" {
+	port := u.Port()
+	switch {
+	case port != "":
+	case u.Scheme == "https":
 		port = "443"
+	default:
+		port = "80"
 	}
-	return net.JoinHostPort(u.Hostname(), port)
+	target := net.JoinHostPort(u.Hostname(), port)
+	if _, _, err := net.SplitHostPort(target); err != nil {
+		return rawURL
+	}
+	return target
 }

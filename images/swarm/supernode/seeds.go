@@ -75,18 +75,18 @@ func (s *Supernode) obtain(seed string, attempt int, request *pb.Want, j *job) {
 	if s.ctx.Err() != nil {
 		return
 	}
-	s.mu.Lock()
-	j.state, j.ended = jobDone, time.Now()
+	// Told before anybody acts on it, so that the log has the reason first.
+	state := jobDone
 	if err != nil {
-		j.state = jobFailed
-	}
-	s.wake()
-	s.mu.Unlock()
-	if err != nil {
+		state = jobFailed
 		s.reporter.Failed(diag.Seed, seed, ip, attempt, err)
-		return
+	} else {
+		s.log.Info("seed done", "seed", seed, "task", request.GetTask())
 	}
-	s.log.Info("seed done", "seed", seed, "task", request.GetTask())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j.state, j.ended = state, time.Now()
+	s.wake()
 }
 
 // followSeed asks a seed for a task and listens until it has it. The first sign

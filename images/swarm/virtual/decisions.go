@@ -5,6 +5,8 @@ import (
 	"net"
 	"regexp"
 	"strings"
+
+	"github.com/faultbed/faultbed/fixtures"
 )
 
 // Decision is one thing that a node decided or found out, without its time: what is to
@@ -68,8 +70,10 @@ func reduce(l Line) (target, what string) {
 		return a["peer"], "dropped: " + a["reason"]
 	case "peer reachability":
 		return a["peer"], "reachable: " + a["reachable"]
-	case "leave backup supernode", "stays out of the swarm":
+	case "supernode moved", "stays out of the swarm":
 		return a["supernode"], l.Message
+	case "task owner":
+		return a["url"], "owned by " + a["supernode"]
 	case "seed triggered", "seed done":
 		return a["seed"], l.Message
 	case "back to source":
@@ -91,6 +95,16 @@ func host(addr string) string {
 		return addr
 	}
 	return name
+}
+
+// Owner is the supernode that a peer last took for the owner of a file.
+func (b *Bed) Owner(peer string, file fixtures.File) (supernode string) {
+	for _, line := range b.Journal.Lines() {
+		if line.Node == peer && line.Message == "task owner" && line.Attrs["url"] == b.Origin.URL(file) {
+			supernode = line.Attrs["supernode"]
+		}
+	}
+	return supernode
 }
 
 // nameOf replaces the address of a host, with or without a port, by its name.
