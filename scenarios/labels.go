@@ -16,6 +16,7 @@ var (
 	control      = Label("family:control")
 	proxy        = Label("family:proxy")
 	steering     = Label("family:steering")
+	diagnoses    = Label("family:diagnosis")
 	sharing      = Label("family:sharing")
 	leaks        = Label("family:leaks")
 	faults       = Label("family:faults")

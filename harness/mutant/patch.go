@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -114,6 +115,9 @@ func (p patch) apply(root fs.FS) (source string, mutated []byte, err error) {
 	if err != nil {
 		return "", nil, p.wrong(p.header(), "there is no %s: name a file by its path from the root of the project", source)
 	}
+	for _, hunk := range f.TextFragments {
+		follow(hunk, strings.SplitAfter(string(was), "\n"))
+	}
 	var out bytes.Buffer
 	if err := gitdiff.Apply(&out, bytes.NewReader(was), f); err != nil {
 		return "", nil, p.conflict(source, err)
@@ -126,6 +130,26 @@ func (p patch) apply(root fs.FS) (source string, mutated []byte, err error) {
 		return "", nil, p.wrong(p.header(), "changes nothing in %s but comments or spaces: break something", source)
 	}
 	return source, mutated, nil
+}
+
+// follow moves a hunk whose lines have moved: to where they stand letter by letter, if that
+// is one place and no other. What changes above a mutant is no reason to make it anew.
+func follow(hunk *gitdiff.TextFragment, source []string) {
+	var old []string
+	for _, line := range hunk.Lines {
+		if line.Old() {
+			old = append(old, line.Line)
+		}
+	}
+	var places []int64
+	for i := range len(source) - len(old) + 1 {
+		if slices.Equal(source[i:i+len(old)], old) {
+			places = append(places, int64(i)+1)
+		}
+	}
+	if len(places) == 1 {
+		hunk.OldPosition = places[0]
+	}
 }
 
 func allowed(source string) error {

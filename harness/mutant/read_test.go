@@ -47,6 +47,7 @@ func TestMutantIsTheSourceWithThePatch(t *testing.T) {
 	for what, patch := range map[string]string{
 		"git's":            goodPatch,
 		"plain":            strings.ReplaceAll(strings.ReplaceAll(strings.SplitAfterN(goodPatch, "\n", 2)[1], " a/", " "), " b/", " "),
+		"one that moved":   strings.Replace(goodPatch, "@@ -1,7 +1,7 @@", "@@ -21,7 +21,7 @@", 1),
 		"with words above": "What this does.\n\n" + goodPatch,
 	} {
 		all, err := Read(project(patch, goodWords))
@@ -79,7 +80,7 @@ func TestWhatIsWrongWithAMutantIsNamedByFileAndLine(t *testing.T) {
 		"no diff":          {"Limit = 1\n", goodWords, patchAt + "1: no unified diff"},
 		"cut off":          {strings.Replace(goodPatch, " \treturn n < Limit\n", "", 1), goodWords, "no unified diff"},
 		"other source":     {change("Limit = 4", "Limit = 5"), goodWords, patchAt + "8: does not apply at images/swarm/parent/limit.go:4: "},
-		"other place":      {change("@@ -1,7 +1,7 @@", "@@ -2,7 +2,7 @@"), goodWords, "does not apply at images/swarm/parent/limit.go:"},
+		"two other places": {"--- images/swarm/parent/limit.go\n+++ images/swarm/parent/limit.go\n@@ -1,1 +1,1 @@\n-\n+// x\n", goodWords, patchAt + "4: does not apply at images/swarm/parent/limit.go:1: "},
 		"no change":        {change("Limit = 1", "Limit = 4"), goodWords, patchAt + "2: changes nothing"},
 		"only a comment":   {change("-const Limit = 4\n+const Limit = 1", "-const Limit = 4\n+const Limit = 4 // four"), goodWords, "changes nothing in images/swarm/parent/limit.go but comments"},
 		"no Go":            {change("Limit = 1", "Limit = "), goodWords, patchAt + "2: what it makes is no Go: images/swarm/parent/limit.go:6:"},

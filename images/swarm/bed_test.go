@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/faultbed/faultbed/fixtures"
+	"github.com/faultbed/faultbed/images/origin/trouble"
 	"github.com/faultbed/faultbed/images/swarm"
 	"github.com/faultbed/faultbed/images/swarm/daemon"
 	"github.com/faultbed/faultbed/images/swarm/dfget"
@@ -278,7 +279,7 @@ func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	o.requests.Add(1)
-	http.ServeContent(&countedWriter{w, o, r.Context(), 0}, r, "", time.Time{}, fixtures.Reader(file))
+	trouble.Serve(&countedWriter{w, o, r.Context(), 0}, r, file, trouble.Kind(r.URL.Query().Get("fault")))
 }
 
 type countedWriter struct {
@@ -307,6 +308,8 @@ func (w *countedWriter) Write(p []byte) (int, error) {
 	w.o.bytes.Add(int64(n))
 	return n, err
 }
+
+func (w *countedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // slow makes responses trickle (about 160 KiB/s) beyond n bytes, until release.
 func (o *origin) slow(n int64) {

@@ -228,7 +228,7 @@ func TestProxyServesARangeOfWhatIsUnderWay(t *testing.T) {
 	<-done
 }
 
-// Seen red by ending a download with the request that asked for it; leaks show in
+// Seen red by leaving the task pinned; what leaks otherwise shows in
 // TestMain.
 func TestClientThatHangsUpStopsNothing(t *testing.T) {
 	t.Parallel()

@@ -63,6 +63,7 @@ func (s *System) Warming() bool { return true }
 // lacks are the needs of scenarios that no Dragonfly meets, and why.
 var lacks = map[string]string{
 	"mesh":           "Dragonfly peers connect to each other only while they download",
+	"doctor":         "Dragonfly has no command that looks for what is wrong with a peer",
 	"releases":       "scenarios that name releases name those of the reference swarm",
 	"next-major":     "there is no next major release of Dragonfly's Go daemon",
 	"seed-order":     "which of two Dragonfly seeds comes first is not configured: the scheduler hashes the task",

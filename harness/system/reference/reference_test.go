@@ -101,3 +101,19 @@ func TestAdmitted(t *testing.T) {
 		}
 	}
 }
+
+func TestFindings(t *testing.T) {
+	s := newSystem(t)
+	n, _ := topology.Small().Node("peer-1")
+	if got, want := strings.Join(s.Doctor(topology.Small(), n), " "), "/peer doctor --json --profile fast --supernode supernode-1:8002"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	got, err := s.Findings([]byte(`{"ok":false,"findings":[{"check":"dns","target":"s","result":"problem","fact":"no such host","cure":"correct it"}]}` + "\n"))
+	want := system.Finding{Check: "dns", Target: "s", Result: "problem", Fact: "no such host", Cure: "correct it"}
+	if err != nil || len(got) != 1 || got[0] != want {
+		t.Errorf("findings %+v, %v", got, err)
+	}
+	if _, err := s.Findings([]byte("panic: boom")); err == nil {
+		t.Error("junk was taken for findings")
+	}
+}

@@ -45,7 +45,8 @@ const (
 
 // all are the causes that are believed when others state them: each is a label of metrics.
 var all = []Cause{
-	Refused, TimedOut, NoSuchHost, Unreachable, TooManyFiles, VersionMismatch, Reset, Stalled, Closed, BadAnswer, Corrupt,
+	Refused, TimedOut, NoSuchHost, Unreachable, TooManyFiles, VersionMismatch, Reset, Stalled, Closed, BadAnswer,
+	NotFound, Forbidden, Corrupt,
 }
 
 // Errors that carry their cause.

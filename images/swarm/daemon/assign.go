@@ -35,7 +35,10 @@ func (c *conductor) assign() {
 	}
 	c.sourcing = true
 	attempt := c.sourceFail + 1
-	c.d.work.Go(func() { c.results <- result{origin: true, flights: flights, err: c.fetchSpan(first, count, attempt)} })
+	c.d.work.Go(func() {
+		came, err := c.fetchSpan(first, count, attempt)
+		c.results <- result{origin: true, flights: flights, came: came, err: err}
+	})
 }
 
 // assignParents asks parents with room for pieces that they have. Each peer begins

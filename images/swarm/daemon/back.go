@@ -15,15 +15,16 @@ const spanBytes = source.Span
 
 // fetchSpan gets count pieces from first on from the origin, in one request. Of a
 // file whose length is not known yet, it gets the first span and learns the length.
-func (c *conductor) fetchSpan(first, count, attempt int) error {
-	err := c.openSpan(c.ctx, first, count, attempt)
+// It returns how many pieces came of it, also with an error.
+func (c *conductor) fetchSpan(first, count, attempt int) (came int, err error) {
+	came, err = c.openSpan(c.ctx, first, count, attempt)
 	if err != nil && c.ctx.Err() == nil && !ours(err) {
-		return fmt.Errorf("origin %s: %w", source.Target(c.t.url), err)
+		return came, fmt.Errorf("origin %s: %w", source.Target(c.t.url), err)
 	}
-	return err
+	return came, err
 }
 
-func (c *conductor) openSpan(ctx context.Context, first, count, attempt int) (err error) {
+func (c *conductor) openSpan(ctx context.Context, first, count, attempt int) (came int, err error) {
 	target := source.Target(c.t.url)
 	offset, length := int64(0), int64(spanBytes)
 	if count == 0 && !c.t.wantedWhole() {
@@ -42,18 +43,18 @@ func (c *conductor) openSpan(ctx context.Context, first, count, attempt int) (er
 	}()
 	body, ip, err := source.Open(ctx, c.d.http, c.t.url, offset, length, c.d.cfg.Profile)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { _ = body.Close() }()
 	layout, err := c.t.settleLength(body.Total)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := c.d.makeRoom(c.t); err != nil {
-		return err
+		return 0, err
 	}
 	if count == 0 && !c.t.wantedWhole() {
-		return nil // its length was all that was asked for
+		return 0, nil // its length was all that was asked for
 	}
 	if count == 0 {
 		count = int(min(int64(layout.Count()), (spanBytes+layout.Size-1)/layout.Size))
@@ -68,11 +69,12 @@ func (c *conductor) openSpan(ctx context.Context, first, count, attempt int) (er
 			if errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
 			}
-			return fmt.Errorf("read piece %d: %w", i, err)
+			return came, fmt.Errorf("read piece %d of a file stated to have %d bytes: %w", i, body.Total, err)
 		}
 		if _, err := c.store(i, data, nil, fromOrigin); err != nil {
-			return err
+			return came, err
 		}
+		came++
 	}
-	return nil
+	return came, nil
 }

@@ -61,6 +61,7 @@ type result struct {
 	origin  bool
 	flights []*flight
 	read    int64 // for nothing
+	came    int   // pieces from the origin
 	err     error
 }
 
@@ -186,7 +187,7 @@ func (c *conductor) land(r result) {
 		c.fatal = r.err
 	}
 	if r.origin {
-		c.landSource(r.err)
+		c.landSource(r.came, r.err)
 		return
 	}
 	c.landPiece(r.flights[0], r.err)
@@ -259,8 +260,15 @@ func (c *conductor) failLostParents() {
 	}
 }
 
-func (c *conductor) landSource(err error) {
+// landSource takes in the end of a request to the origin. An origin that breaks off,
+// but gave pieces before it did, is as patiently asked for the rest as before.
+func (c *conductor) landSource(came int, err error) {
 	c.sourcing = false
+	if came > 0 {
+		c.progress = time.Now()
+		c.sourceFail = 0
+		c.sourceWait.Reset()
+	}
 	if err == nil {
 		c.sourceFail = 0
 		c.sourceWait.Reset()

@@ -86,7 +86,7 @@ func (d *Daemon) Snapshot() Status {
 		case v.err != nil:
 			ts.Error = v.err.Error()
 		default:
-			ts.State = "partial" // left so by a former life
+			ts.State = "partial" // what was wanted of it is here, or a former life left it so
 		}
 		for by, n := range v.from {
 			ts.From[string(by)] = n

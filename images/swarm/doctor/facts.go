@@ -105,11 +105,12 @@ const (
 	CheckDescriptors Check = "descriptors"
 )
 
-// Finding is one row: what was checked, at whom, how that is, what was measured, and what
-// cures it.
+// Finding is one row: what was checked, where and at whom, how that is, what was measured,
+// and what cures it.
 type Finding struct {
 	Check  Check  `json:"check"`
 	Target string `json:"target"`
+	Node   string `json:"node,omitempty"`
 	Result Result `json:"result"`
 	Fact   string `json:"fact"`
 	Cure   string `json:"cure,omitempty"`

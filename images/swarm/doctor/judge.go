@@ -43,7 +43,7 @@ func Healthy(findings []Finding) bool {
 }
 
 func judgeDaemon(d Daemon, profile timers.Profile) []Finding {
-	runs := Finding{CheckDaemon, d.Target, OK, "it answers", ""}
+	runs := Finding{CheckDaemon, d.Target, "", OK, "it answers", ""}
 	if d.Failed.yes() {
 		runs.Result, runs.Fact = Problem, d.Failed.String()
 		runs.Cure = "start the daemon: peer daemon --supernode host:8002"
@@ -60,7 +60,7 @@ func judgeDaemon(d Daemon, profile timers.Profile) []Finding {
 		all = append(all, judgePlace(p)...)
 		if p.Registered && p.AnnounceAgeMS >= 0 {
 			age := time.Duration(p.AnnounceAgeMS) * time.Millisecond
-			announce := Finding{CheckAnnounce, p.Supernode, OK, fmt.Sprintf("%.1f s ago", age.Seconds()), ""}
+			announce := Finding{CheckAnnounce, p.Supernode, "", OK, fmt.Sprintf("%.1f s ago", age.Seconds()), ""}
 			if age > profile.Lease {
 				announce.Result, announce.Cure = Problem, "the stream to the supernode stands still: restart the daemon"
 			}
@@ -71,7 +71,7 @@ func judgeDaemon(d Daemon, profile timers.Profile) []Finding {
 }
 
 func judgePlace(p daemon.PlaceStatus) []Finding {
-	found := Finding{CheckRegistered, p.Supernode, OK, fmt.Sprintf("registered, peers are named by it (%s)", p.IP), ""}
+	found := Finding{CheckRegistered, p.Supernode, "", OK, fmt.Sprintf("registered, peers are named by it (%s)", p.IP), ""}
 	if p.Registered {
 		return []Finding{found}
 	}
@@ -82,7 +82,7 @@ func judgePlace(p daemon.PlaceStatus) []Finding {
 	found.Fact = fmt.Sprintf("not registered: %s: %s", p.LastError.Cause, p.LastError.Error)
 	switch {
 	case p.LastError.Cause == cause.VersionMismatch:
-		return []Finding{{CheckVersion, p.Supernode, Problem, p.LastError.Error, cureVersion}}
+		return []Finding{{CheckVersion, p.Supernode, "", Problem, p.LastError.Error, cureVersion}}
 	case strings.Contains(p.LastError.Error, "cannot be called back"):
 		found.Cure = "open ports 65000-65020 on this host to the supernode: it calls back before it takes a peer"
 	}
@@ -95,7 +95,7 @@ func judgeDescriptors(whose string, d Descriptors) []Finding {
 	if d.Limit == 0 {
 		return nil
 	}
-	found := Finding{CheckDescriptors, whose, OK, fmt.Sprintf("%d of %d open", d.Open, d.Limit), ""}
+	found := Finding{CheckDescriptors, whose, "", OK, fmt.Sprintf("%d of %d open", d.Open, d.Limit), ""}
 	if d.Open*100 > d.Limit*fewDescriptors {
 		found.Result, found.Cure = Warning, "raise the limit before it is reached: ulimit -n, LimitNOFILE="
 	}
@@ -106,7 +106,7 @@ func judgeDescriptors(whose string, d Descriptors) []Finding {
 }
 
 func judgeName(n Name) Finding {
-	found := Finding{CheckDNS, n.Host, OK, fmt.Sprintf("%s in %d ms", strings.Join(n.Addresses, ", "), n.Took.Milliseconds()), ""}
+	found := Finding{CheckDNS, n.Host, "", OK, fmt.Sprintf("%s in %d ms", strings.Join(n.Addresses, ", "), n.Took.Milliseconds()), ""}
 	switch {
 	case n.Failed.Cause == cause.NoSuchHost:
 		found.Result, found.Fact, found.Cure = Problem, n.Failed.String(), "correct the name, or add it to the DNS or to /etc/hosts"
@@ -119,7 +119,7 @@ func judgeName(n Name) Finding {
 }
 
 func judgePort(p Port) Finding {
-	found := Finding{CheckPort, describe(p), OK, fmt.Sprintf("connected in %d ms, and answers", p.Took.Milliseconds()), ""}
+	found := Finding{CheckPort, p.Target, describe(p), OK, fmt.Sprintf("connected in %d ms, and answers", p.Took.Milliseconds()), ""}
 	if !p.Failed.yes() {
 		return found
 	}
@@ -148,9 +148,9 @@ func judgePort(p Port) Finding {
 
 func describe(p Port) string {
 	if p.Node == "" {
-		return fmt.Sprintf("%s (%s)", p.Target, p.Role)
+		return p.Role
 	}
-	return fmt.Sprintf("%s (%s %s, %s)", p.Target, p.Role, p.Node, p.Use)
+	return fmt.Sprintf("%s %s, %s", p.Role, p.Node, p.Use)
 }
 
 // judgeVersion looks at supernodes only: peers that do not speak with each other are kept
@@ -165,9 +165,9 @@ func judgeVersion(release string, p Port) []Finding {
 	}
 	fact := fmt.Sprintf("peer %s speaks protocol %s, supernode %s speaks protocol %s", own.Release, own.Protocol, p.Release, p.Protocol)
 	if swarm.Speak(own.Protocol, p.Protocol) {
-		return []Finding{{CheckVersion, p.Target, OK, fact, ""}}
+		return []Finding{{CheckVersion, p.Target, "", OK, fact, ""}}
 	}
-	return []Finding{{CheckVersion, p.Target, Problem, "version mismatch: " + fact, cureVersion}}
+	return []Finding{{CheckVersion, p.Target, "", Problem, "version mismatch: " + fact, cureVersion}}
 }
 
 func judgePath(p Path) []Finding {
@@ -175,7 +175,7 @@ func judgePath(p Path) []Finding {
 	if p.Back {
 		what, way = "answers", "from "+p.Node
 	}
-	found := Finding{CheckMTU, p.Target + " " + way, OK, fmt.Sprintf("%s of %d bytes pass", what, p.Passed), ""}
+	found := Finding{CheckMTU, p.Target, way, OK, fmt.Sprintf("%s of %d bytes pass", what, p.Passed), ""}
 	switch {
 	case p.Lost == 0:
 	case p.Failed.Cause == cause.TooManyFiles:

@@ -87,7 +87,7 @@ func TestJudgeKeepsQuiet(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
-	findings := []Finding{{CheckPort, "s:8002", OK, "it answers", ""}, {CheckDNS, "s", Problem, "no such host", "correct the name"}}
+	findings := []Finding{{CheckPort, "s:8002", "", OK, "it answers", ""}, {CheckDNS, "s", "", Problem, "no such host", "correct the name"}}
 	var table, line strings.Builder
 	if err := WriteTable(&table, findings); err != nil {
 		t.Fatal(err)

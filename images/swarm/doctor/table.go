@@ -29,7 +29,11 @@ func WriteTable(w io.Writer, findings []Finding) error {
 	_, _ = fmt.Fprintln(t, "CHECK\tTARGET\tRESULT\tFACT")
 	problems := 0
 	for _, f := range findings {
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", f.Check, f.Target, f.Result, f.Fact)
+		target := f.Target
+		if f.Node != "" {
+			target += " (" + f.Node + ")"
+		}
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", f.Check, target, f.Result, f.Fact)
 		if f.Cure != "" {
 			_, _ = fmt.Fprintf(t, "\t\t\t-> %s\n", f.Cure)
 		}
@@ -54,7 +58,7 @@ func Log(ctx context.Context, log *slog.Logger, findings []Finding) {
 			level = slog.LevelError
 		}
 		if f.Result != OK {
-			log.Log(ctx, level, "doctor", "check", f.Check, "target", f.Target, "result", f.Result, "fact", f.Fact, "cure", f.Cure)
+			log.Log(ctx, level, "doctor", "check", f.Check, "target", f.Target, "node", f.Node, "result", f.Result, "fact", f.Fact, "cure", f.Cure)
 		}
 	}
 }
