@@ -149,7 +149,10 @@ func (t *task) stream(ctx context.Context, every time.Duration, part piece.Part,
 	}
 	first, end := layout.Covering(offset, length)
 	for i := first; i < end; i++ {
-		if _, err := t.await(ctx, ticker.C, func(v view) bool { return v.held.Has(i) }, beat); err != nil {
+		// The last piece of a whole file waits for the whole to be found right: who has
+		// got all of it may take it for what was promised.
+		last := i == end-1 && length == layout.Length
+		if _, err := t.await(ctx, ticker.C, func(v view) bool { return v.held.Has(i) && (v.done || !last) }, beat); err != nil {
 			return err
 		}
 		data, ok := t.read(i)
