@@ -184,6 +184,11 @@ func (s *System) Download(url, path, sha256 string, timeout time.Duration) []str
 	return []string{"/peer", "dfget", url, "-O", path, "--digest", "sha256:" + sha256, "--timeout", timeout.String(), "--json"}
 }
 
+// Preheat implements system.Preheating.
+func (s *System) Preheat(url, sha256 string) []string {
+	return []string{"/peer", "preheat", url, "--digest", "sha256:" + sha256}
+}
+
 // Claim implements system.System.
 func (s *System) Claim(stdout []byte) (system.Claim, error) {
 	lines := bytes.Split(bytes.TrimSpace(stdout), []byte("\n"))
