@@ -36,7 +36,7 @@ var _ = Describe("After trouble nothing is left open", leaks, needs("goroutines"
 		for n := range 3 {
 			Expect(bed.Download(ctx, sick, fixtures.Fresh(n)).Wait(ctx)).To(judge.BeIntact(fixtures.Fresh(n)))
 		}
-		Eventually(ctx, bed.Diagnoses(sick)).WithTimeout(bed.Bounds().Download).Should(WithTransform(count, BeNumerically(">=", 30)))
+		Eventually(ctx, bed.Diagnoses(sick)).WithTimeout(bed.Bounds().Download).Should(WithTransform(count, BeNumerically(">=", 60)))
 
 		By("healing, and counting")
 		flapping.Heal(ctx)
