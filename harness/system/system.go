@@ -49,6 +49,12 @@ type Warming interface {
 	Warming() bool
 }
 
+// Preheating is a System whose seeds can be made to fetch a file that nobody wants yet:
+// the command to run in a seed's container, which ends when the seed has it.
+type Preheating interface {
+	Preheat(url, sha256 string) []string
+}
+
 // Gauged is a System whose nodes tell how many goroutines they run.
 type Gauged interface {
 	Goroutines(ctx context.Context, in Inside, node topology.Node) (int, error)

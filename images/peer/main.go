@@ -46,9 +46,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	started := false // whatever fails before a command runs is about its arguments
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
-	get := dfgetCommand()
-	get.AddCommand(doctorCommand())
-	root.AddCommand(daemonCommand(), get, preheatCommand(), doctorCommand())
+	get := dfgetCommand()                                                    //nolint:contextcheck // commands get their context when they are executed
+	get.AddCommand(doctorCommand())                                          //nolint:contextcheck // as above
+	root.AddCommand(daemonCommand(), get, preheatCommand(), doctorCommand()) //nolint:contextcheck // as above
 	err := root.ExecuteContext(ctx)
 	var f failure
 	switch {

@@ -116,8 +116,15 @@ func TestPreheatBringsAFileToTheSeed(t *testing.T) {
 	}
 }
 
+// answer is what came of a request.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
 // ask makes one request of a peer's proxy port; with an absolute URL as a proxy is asked.
-func (p *peer) ask(method, target string, header map[string]string) (*http.Response, []byte, error) {
+func (p *peer) ask(method, target string, header map[string]string) (answer, error) {
 	p.b.t.Helper()
 	proxy := &url.URL{Scheme: "http", Host: p.Host().GetIp() + ":65001"}
 	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true}
@@ -135,11 +142,11 @@ func (p *peer) ask(method, target string, header map[string]string) (*http.Respo
 	}
 	response, err := transport.RoundTrip(request)
 	if err != nil {
-		return nil, nil, err
+		return answer{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
-	return response, body, err
+	return answer{response.StatusCode, response.Header, body}, err
 }
 
 // Seen red by ignoring ranges, by answering 502 for whatever the origin says, and
@@ -162,8 +169,12 @@ func TestProxyServesFilesAndRanges(t *testing.T) {
 		want                 map[string]string
 	}{
 		{"head of what nobody has", "HEAD", absolute, nil, 200, nil, map[string]string{"Content-Length": whole, "Accept-Ranges": "bytes"}},
-		{"range", "GET", absolute, map[string]string{"Range": "bytes=300000-300009"}, 206, all[300000:300010],
-			map[string]string{"Content-Range": "bytes 300000-300009/" + whole, "Content-Length": "10", "X-Swarm-Task": piece.TaskID(absolute, "")}},
+		{
+			"range", "GET", absolute,
+			map[string]string{"Range": "bytes=300000-300009"},
+			206, all[300000:300010],
+			map[string]string{"Content-Range": "bytes 300000-300009/" + whole, "Content-Length": "10", "X-Swarm-Task": piece.TaskID(absolute, "")},
+		},
 		{"open range", "GET", absolute, map[string]string{"Range": "bytes=4194300-"}, 206, all[4194300:], map[string]string{"Content-Range": "bytes 4194300-4194303/" + whole}},
 		{"the end", "GET", absolute, map[string]string{"Range": "bytes=-3"}, 206, all[4194301:], map[string]string{"Content-Range": "bytes 4194301-4194303/" + whole}},
 		{"beyond the end", "GET", absolute, map[string]string{"Range": "bytes=4194304-"}, 416, nil, map[string]string{"Content-Range": "bytes */" + whole}},
@@ -181,22 +192,22 @@ func TestProxyServesFilesAndRanges(t *testing.T) {
 		{"nobody there", "GET", "http://" + b.addr(249) + ":1/f", nil, 502, nil, nil},
 		{"health", "GET", "/healthy", nil, 200, []byte("ok\n"), nil},
 	} {
-		response, body, err := p.ask(c.method, c.target, c.header)
-		if err != nil || response.StatusCode != c.status || c.body != nil && !bytes.Equal(body, c.body) {
-			t.Errorf("%s: %v, %d bytes %.80q, %v", c.name, response, len(body), body, err)
+		got, err := p.ask(c.method, c.target, c.header)
+		if err != nil || got.status != c.status || c.body != nil && !bytes.Equal(got.body, c.body) {
+			t.Errorf("%s: status %d, %v, %d bytes %.80q, %v", c.name, got.status, got.header, len(got.body), got.body, err)
 			continue
 		}
 		for k, v := range c.want {
-			if response.Header.Get(k) != v {
-				t.Errorf("%s: header %s is %q instead of %q", c.name, k, response.Header.Get(k), v)
+			if got.header.Get(k) != v {
+				t.Errorf("%s: header %s is %q instead of %q", c.name, k, got.header.Get(k), v)
 			}
 		}
-		if c.status >= 500 && !strings.Contains(string(body), b.addr(249)+":1") {
-			t.Errorf("%s: the answer does not tell why: %s", c.name, body)
+		if c.status >= 500 && !strings.Contains(string(got.body), b.addr(249)+":1") {
+			t.Errorf("%s: the answer does not tell why: %s", c.name, got.body)
 		}
 	}
 	// A content that breaks its promise must not look whole.
-	if response, body, err := p.ask("GET", absolute, map[string]string{"X-Swarm-Digest": fixtures.Layer1M.SHA256}); err == nil && response.StatusCode == 200 && len(body) == len(all) {
+	if got, err := p.ask("GET", absolute, map[string]string{"X-Swarm-Digest": fixtures.Layer1M.SHA256}); err == nil && got.status == 200 && len(got.body) == len(all) {
 		t.Error("a file with another digest than promised came without an error")
 	}
 }
@@ -220,9 +231,9 @@ func TestProxyServesARangeOfWhatIsUnderWay(t *testing.T) {
 	eventually(t, 10*time.Second, "the download is under way", func() (string, bool) {
 		return fmt.Sprint(b.origin.bytes.Load()), b.origin.bytes.Load() > 1<<20
 	})
-	response, body, err := p.ask("GET", b.origin.url(file), map[string]string{"Range": "bytes=1000-1999"})
-	if err != nil || response.StatusCode != 206 || !bytes.Equal(body, slice(t, file, 1000, 1000)) {
-		t.Errorf("%v, %d bytes, %v", response, len(body), err)
+	got, err := p.ask("GET", b.origin.url(file), map[string]string{"Range": "bytes=1000-1999"})
+	if err != nil || got.status != 206 || !bytes.Equal(got.body, slice(t, file, 1000, 1000)) {
+		t.Errorf("status %d, %d bytes, %v", got.status, len(got.body), err)
 	}
 	for id, task := range p.Snapshot().Tasks {
 		if task.Held == task.Pieces {

@@ -22,7 +22,7 @@ import (
 const (
 	SupernodePort = 8002  // register, announce
 	GRPCPort      = 65000 // called back by the supernode, pieces lists for children
-	ProxyPort     = 65001 // HTTP proxy; operators check connectivity here
+	ProxyPort     = 65001 // HTTP proxy for files; operators check connectivity here
 	UploadPort    = 65002 // pieces
 	StatusPort    = 65003 // metrics and health of a peer
 	metricsPort   = 8003  // of a supernode
@@ -54,7 +54,6 @@ const Stable = "2.2.1"
 
 // lacks are the needs of scenarios that this swarm does not meet, and why.
 var lacks = map[string]string{
-	"proxy":   "the reference swarm's port 65001 answers health checks only",
 	"manager": "the reference swarm has no manager: supernodes know their seeds from their configuration",
 }
 
@@ -96,7 +95,7 @@ func (s *System) Ports(role topology.Role) []system.Port {
 	case topology.Seed, topology.Peer:
 		return []system.Port{
 			{Number: GRPCPort, Name: "grpc", Protocol: "grpc"},
-			{Number: ProxyPort, Name: "proxy", Protocol: "http", Health: "/healthy"},
+			{Number: ProxyPort, Name: "proxy", Protocol: "http", Health: "/healthy", Content: true},
 			{Number: UploadPort, Name: "upload", Protocol: "http", Health: "/healthy", Bulk: bulk, Content: true},
 			{Number: StatusPort, Name: "status", Protocol: "http", Health: "/healthy", Bulk: bulk},
 		}
@@ -129,6 +128,9 @@ func (s *System) Container(t topology.Topology, n topology.Node) (system.Contain
 		store = "/var/lib/swarm" // --data-dir
 		if n.Role == topology.Seed {
 			cmd = append(cmd, "--seed")
+		}
+		if n.Quota > 0 {
+			cmd = append(cmd, "--quota", fmt.Sprint(n.Quota))
 		}
 		for _, supernode := range t.Of(topology.Supernode) {
 			cmd = append(cmd, "--supernode", fmt.Sprintf("%s:%d", supernode.Name, SupernodePort))
@@ -180,6 +182,11 @@ func (s *System) Status(ctx context.Context, in system.Inside, peer topology.Nod
 // Download implements system.System.
 func (s *System) Download(url, path, sha256 string, timeout time.Duration) []string {
 	return []string{"/peer", "dfget", url, "-O", path, "--digest", "sha256:" + sha256, "--timeout", timeout.String(), "--json"}
+}
+
+// Preheat implements system.Preheating.
+func (s *System) Preheat(url, sha256 string) []string {
+	return []string{"/peer", "preheat", url, "--digest", "sha256:" + sha256}
 }
 
 // Claim implements system.System.

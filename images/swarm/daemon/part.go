@@ -133,8 +133,7 @@ func (t *task) length(ctx context.Context) (int64, error) {
 
 // stream calls give with a part of the file in order, each piece as soon as it is
 // held, and with nothing as a sign of life while it waits. The whole file has come
-// to its end only when it was found to be what was promised: its last piece waits for
-// that, or a client that counts bytes would take for whole what is not. What give was called with
+// to its end only when it was found to be what was promised. What give was called with
 // is not its to keep.
 func (t *task) stream(ctx context.Context, every time.Duration, part piece.Part, give func([]byte) error) error {
 	ticker := time.NewTicker(every)
@@ -151,8 +150,10 @@ func (t *task) stream(ctx context.Context, every time.Duration, part piece.Part,
 	}
 	first, end := layout.Covering(offset, length)
 	for i := first; i < end; i++ {
-		last := length == layout.Length && i == end-1
-		if _, err := t.await(ctx, ticker.C, func(v view) bool { return v.done || v.held.Has(i) && !last }, beat); err != nil {
+		// The last piece of a whole file waits for the whole to be found right: who has
+		// got all of it may take it for what was promised.
+		last := i == end-1 && length == layout.Length
+		if _, err := t.await(ctx, ticker.C, func(v view) bool { return v.held.Has(i) && (v.done || !last) }, beat); err != nil {
 			return err
 		}
 		buffer, ok := t.read(i)

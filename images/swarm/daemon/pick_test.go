@@ -61,8 +61,12 @@ func TestPick(t *testing.T) {
 		},
 		"no more than eight at once, three from one": {
 			missing: []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10},
-			offers: []offer{{name: "a", has: all, ready: true}, {name: "b", has: all, ready: true},
-				{name: "c", has: all, ready: true}, {name: "d", has: only(10), ready: true}},
+			offers: []offer{
+				{name: "a", has: all, ready: true},
+				{name: "b", has: all, ready: true},
+				{name: "c", has: all, ready: true},
+				{name: "d", has: only(10), ready: true},
+			},
 			want: []ask{{1, "a"}, {2, "b"}, {3, "c"}, {4, "a"}, {5, "b"}, {6, "c"}, {7, "a"}, {8, "b"}},
 		},
 		"at the end an overdue piece is asked of an idle parent, the oldest first": {
@@ -97,8 +101,12 @@ func TestPick(t *testing.T) {
 		},
 		"parents that give nothing keep nobody idle": {
 			missing: []int{9}, flying: append(append(on("a", 2*slow, 1, 2, 3), on("b", 2*slow, 4, 5, 6)...), on("c", 2*slow, 7, 8)...),
-			offers: []offer{{name: "a", has: all, ready: true, flying: 3}, {name: "b", has: all, ready: true, flying: 3},
-				{name: "c", has: only(7, 8), ready: true, flying: 2}, {name: "d", has: all, ready: true}},
+			offers: []offer{
+				{name: "a", has: all, ready: true, flying: 3},
+				{name: "b", has: all, ready: true, flying: 3},
+				{name: "c", has: only(7, 8), ready: true, flying: 2},
+				{name: "d", has: all, ready: true},
+			},
 			want: []ask{{9, "d"}, {1, "d"}, {2, "d"}},
 		},
 		"one that was beaten comes later": {

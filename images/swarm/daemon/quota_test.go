@@ -19,9 +19,9 @@ import (
 func idleDaemon(t *testing.T, quota int64) (*Daemon, *bytes.Buffer) {
 	t.Helper()
 	log := &bytes.Buffer{}
-	const any = "127.0.0.1:0"
+	const free = "127.0.0.1:0"
 	d, err := New(Config{
-		Hostname: "peer-1", AdvertiseIP: "127.0.0.1", GRPC: any, Proxy: any, Pieces: any, Status: any, Quota: quota,
+		Hostname: "peer-1", AdvertiseIP: "127.0.0.1", GRPC: free, Proxy: free, Pieces: free, Status: free, Quota: quota,
 		Profile: timers.Fast, Release: "2.2.1", DataDir: t.TempDir(), Log: slog.New(slog.NewJSONHandler(log, nil)),
 	})
 	if err != nil {
