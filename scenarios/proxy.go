@@ -27,7 +27,7 @@ var _ = Describe("The proxy of a peer", proxy, func() {
 		Expect(bed.DownloadVia(ctx, client, peer, proxyPort, fixtures.Fresh(1)).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Fresh(1)), judge.ComeFromSwarm()))
 	}, SpecTimeout(harness.Spec))
 
-	DescribeTable("behind a closed port is away, and there again when it is opened", kills("lost-supernode-never-returned-to"), func(ctx SpecContext, how fault.How) {
+	DescribeTable("behind a closed port is away, and there again when it is opened", func(ctx SpecContext, how fault.How) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, client, file := bed.Peers()[0], bed.Peers()[1], fixtures.Layer1M
 
