@@ -54,6 +54,14 @@ type Gauged interface {
 	Goroutines(ctx context.Context, in Inside, node topology.Node) (int, error)
 }
 
+// Fetching is a System whose clients can do more than fetch whole files.
+type Fetching interface {
+	// Preheat is the command that makes a seed bring url into the swarm and ends when it has.
+	Preheat(url, sha256 string, timeout time.Duration) []string
+	// Part is the command that fetches length bytes of url from offset on to path.
+	Part(url, path string, offset, length int64, timeout time.Duration) []string
+}
+
 // ErrNotCounted says that a system, or a release of it, does not count what is asked.
 var ErrNotCounted = errors.New("not counted by this release")
 

@@ -184,6 +184,16 @@ func (s *System) Download(url, path, sha256 string, timeout time.Duration) []str
 	return []string{"/peer", "dfget", url, "-O", path, "--digest", "sha256:" + sha256, "--timeout", timeout.String(), "--json"}
 }
 
+// Preheat implements system.Fetching.
+func (s *System) Preheat(url, sha256 string, timeout time.Duration) []string {
+	return []string{"/peer", "preheat", url, "--digest", "sha256:" + sha256, "--timeout", timeout.String(), "--json"}
+}
+
+// Part implements system.Fetching.
+func (s *System) Part(url, path string, offset, length int64, timeout time.Duration) []string {
+	return []string{"/peer", "dfget", url, "-O", path, "--range", fmt.Sprintf("%d-%d", offset, offset+length-1), "--timeout", timeout.String(), "--json"}
+}
+
 // Claim implements system.System.
 func (s *System) Claim(stdout []byte) (system.Claim, error) {
 	lines := bytes.Split(bytes.TrimSpace(stdout), []byte("\n"))
