@@ -38,7 +38,7 @@ var _ = Describe("A file", storage, needs("parts"), func() {
 		Expect(bed.Preheat(ctx, bed.Peers()[0], fixtures.Layer1M)).To(MatchError(ContainSubstring("no seed")))
 	}, SpecTimeout(harness.Spec))
 
-	// Seen red: with all pieces taken for needed, 64 MiB come.
+	// Seen red: with all pieces taken for needed, twenty times as much comes.
 	It("of which a part is asked for costs that part", func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		file := fixtures.Layer64M // of pieces of 1 MiB

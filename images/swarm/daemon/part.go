@@ -132,8 +132,9 @@ func (t *task) length(ctx context.Context) (int64, error) {
 }
 
 // stream calls give with a part of the file in order, each piece as soon as it is
-// held, and with nothing as a sign of life while it waits. The whole file has come
-// to its end only when it was found to be what was promised.
+// held, and with nothing as a sign of life while it waits. The last piece of a whole
+// file is held back until the file was found to be what was promised: who has got as
+// many bytes as were announced does not hear what is said after them.
 func (t *task) stream(ctx context.Context, every time.Duration, part piece.Part, give func([]byte) error) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -148,8 +149,10 @@ func (t *task) stream(ctx context.Context, every time.Duration, part piece.Part,
 		return fmt.Errorf("%w: it has %d bytes", errNoSuchPart, layout.Length)
 	}
 	first, end := layout.Covering(offset, length)
+	whole := length == layout.Length
 	for i := first; i < end; i++ {
-		if _, err := t.await(ctx, ticker.C, func(v view) bool { return v.held.Has(i) }, beat); err != nil {
+		last := whole && i == end-1
+		if _, err := t.await(ctx, ticker.C, func(v view) bool { return v.held.Has(i) && (v.done || !last) }, beat); err != nil {
 			return err
 		}
 		data, ok := t.read(i)
@@ -161,7 +164,7 @@ func (t *task) stream(ctx context.Context, every time.Duration, part piece.Part,
 			return err
 		}
 	}
-	if length < layout.Length {
+	if end > first || !whole {
 		return nil
 	}
 	_, err = t.await(ctx, ticker.C, func(v view) bool { return v.done }, beat)
