@@ -56,36 +56,36 @@ var _ = Describe("The doctor on a peer", diagnoses, needs("doctor"), func() {
 		injected.Heal(ctx)
 		Eventually(ctx, problems(bed, bed.Node(patient))).WithTimeout(bed.Bounds().Rejoin + bed.Bounds().Notice).Should(BeEmpty())
 	},
-		Entry("a closed port 8002, dropped", smoke, "peer-1",
+		Entry("a closed port 8002, dropped", kills("doctor-blames-nobody"), smoke, "peer-1",
 			fault.BlockPort{Links: fault.From(node("peer-1")...).To(node("supernode-1")...).Port(8002), How: fault.Dropped},
 			ConsistOf(finding("port", "supernode-1:8002", "timed out"), finding("registered", "supernode-1:8002", "not registered")), SpecTimeout(harness.Spec)),
-		Entry("a closed port 8002, refused", "peer-1",
+		Entry("a closed port 8002, refused", kills("doctor-blames-nobody"), "peer-1",
 			fault.BlockPort{Links: fault.From(node("peer-1")...).To(node("supernode-1")...).Port(8002), How: fault.Refused},
 			ConsistOf(finding("port", "supernode-1:8002", "refused"), finding("registered", "supernode-1:8002", "not registered")), SpecTimeout(harness.Spec)),
 		Entry("a closed port 65000 of its own", "peer-1", fault.BlockPort{Links: on("peer-1", 65000), How: fault.Dropped},
 			ConsistOf(finding("registered", "supernode-1:8002", "cannot be called back")), SpecTimeout(harness.Spec)),
-		Entry("a closed port 65001 of another peer, dropped", "peer-2", fault.BlockPort{Links: on("peer-1", 65001), How: fault.Dropped},
+		Entry("a closed port 65001 of another peer, dropped", kills("doctor-blames-nobody"), "peer-2", fault.BlockPort{Links: on("peer-1", 65001), How: fault.Dropped},
 			ConsistOf(finding("port", "peer-1:65001", "timed out")), SpecTimeout(harness.Spec)),
-		Entry("a closed port 65001 of another peer, refused", "peer-2", fault.BlockPort{Links: on("peer-1", 65001), How: fault.Refused},
+		Entry("a closed port 65001 of another peer, refused", kills("doctor-blames-nobody"), "peer-2", fault.BlockPort{Links: on("peer-1", 65001), How: fault.Refused},
 			ConsistOf(finding("port", "peer-1:65001", "refused")), SpecTimeout(harness.Spec)),
-		Entry("a supernode whose name is gone", "peer-1", fault.DNSFail{Nodes: node("peer-1"), Of: node("supernode-1"), With: fault.NXDomain},
+		Entry("a supernode whose name is gone", kills("doctor-trusts-names"), "peer-1", fault.DNSFail{Nodes: node("peer-1"), Of: node("supernode-1"), With: fault.NXDomain},
 			ConsistOf(finding("dns", "supernode-1", "no such host")), SpecTimeout(harness.Spec)),
-		Entry("a DNS that is silent", "peer-1", fault.DNSFail{Nodes: node("peer-1"), With: fault.NameSilent},
+		Entry("a DNS that is silent", kills("doctor-trusts-names"), "peer-1", fault.DNSFail{Nodes: node("peer-1"), With: fault.NameSilent},
 			ConsistOf(finding("dns", "supernode-1", "timed out")), SpecTimeout(harness.Spec)),
-		Entry("an MTU black hole on the way from a seed", "peer-1",
+		Entry("an MTU black hole on the way from a seed", kills("doctor-blind-to-black-holes"), "peer-1",
 			fault.MTU{Links: fault.From(node("peer-1")...).To(node("seed-1")...).Port(65002), Bytes: pathMTU, Direction: fault.Downstream},
 			ConsistOf(finding("mtu", "seed-1:65002", "small answers pass, full packets vanish")), SpecTimeout(harness.Spec)),
-		Entry("an MTU black hole on the way to the supernode", "peer-1",
+		Entry("an MTU black hole on the way to the supernode", kills("doctor-blind-to-black-holes"), "peer-1",
 			fault.MTU{Links: fault.From(node("peer-1")...).To(node("supernode-1")...), Bytes: pathMTU, Direction: fault.Upstream},
 			ContainElement(finding("mtu", "supernode-1:8002", "small requests pass, full packets vanish")), SpecTimeout(harness.Spec)),
-		Entry("a seed that died", "peer-1", fault.Kill{Nodes: node("seed-1")},
+		Entry("a seed that died", kills("doctor-blames-nobody"), "peer-1", fault.Kill{Nodes: node("seed-1")},
 			ConsistOf(finding("port", "seed-1:65000", lost), finding("port", "seed-1:65001", lost), finding("port", "seed-1:65002", lost)), SpecTimeout(harness.Spec)),
-		Entry("too few descriptors", "peer-1", fault.FDLimit{Nodes: node("peer-1")},
+		Entry("too few descriptors", kills("doctor-cannot-count"), "peer-1", fault.FDLimit{Nodes: node("peer-1")},
 			ContainElement(finding("descriptors", "daemon", " open")), SpecTimeout(harness.Spec)),
 	)
 
 	// Seen red: with a doctor that compares no protocols, and a peer that keeps no reason, nothing is found.
-	It("names a release that the supernode does not speak with", needs("next-major"), func(ctx SpecContext) {
+	It("names a release that the supernode does not speak with", kills("doctor-compares-no-versions"), needs("next-major"), func(ctx SpecContext) {
 		bed := harness.Lay(ctx, GinkgoTB(), small.Released(topology.NextMajor, "peer-1"))
 		patient := bed.Node("peer-1")
 
@@ -99,7 +99,7 @@ var _ = Describe("The doctor on a peer", diagnoses, needs("doctor"), func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with the hole left out, an answer of 4096 bytes arrives.
-	It("agrees with what an operator sees by hand", func(ctx SpecContext) {
+	It("agrees with what an operator sees by hand", kills("doctor-blind-to-black-holes"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), small)
 		here, seed, supernode := bed.Node("peer-1"), bed.Node("seed-1"), bed.Node("supernode-1")
 

@@ -15,7 +15,7 @@ var _ = Describe("A full quota", storage, needs("quota"), func() {
 	// Seen red: without a quota it still serves what it should have given up. That evictions
 	// are announced at once shows in the tests of the swarm only: whoever is sent for what is
 	// gone hears so, and asks elsewhere.
-	It("makes room by what was not used for longest", func(ctx SpecContext) {
+	It("makes room by what was not used for longest", kills("quota-ignored"), func(ctx SpecContext) {
 		const quota = 5 << 20 // the layer of 4 MiB and one file of 1 MiB, not two
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().Located("b", "peer-1", "peer-2").Quota(quota, "peer-1"))
 		full, next, file := bed.Node("peer-1"), bed.Node("peer-2"), fixtures.Layer4M
@@ -38,7 +38,7 @@ var _ = Describe("A full quota", storage, needs("quota"), func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: without a quota, the peer holds the file.
-	It("is no reason to be left without a file that is too large for it", func(ctx SpecContext) {
+	It("is no reason to be left without a file that is too large for it", kills("quota-ignored"), func(ctx SpecContext) {
 		const quota = 3 << 20
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().Quota(quota, "peer-1"))
 

@@ -26,7 +26,7 @@ const (
 // days has as many descriptors and goroutines as on its first.
 var _ = Describe("After trouble nothing is left open", leaks, needs("goroutines"), func() {
 	// Seen red: with connections that are not closed when a call over them failed.
-	It("of connections that failed", func(ctx SpecContext) {
+	It("of connections that failed", kills("connections-leaked", "descriptors-leaked", "deadlock-when-flapping"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		before := footprints(ctx, bed)
 
@@ -45,7 +45,7 @@ var _ = Describe("After trouble nothing is left open", leaks, needs("goroutines"
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with a goroutine more for each piece list that is served.
-	It("of downloads that came and went", func(ctx SpecContext) {
+	It("of downloads that came and went", kills("goroutines-leaked"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		before := footprints(ctx, bed)
 

@@ -14,7 +14,7 @@ import (
 // Who leaves says so; who comes back is one peer, not two.
 var _ = Describe("A peer that leaves", retry, func() {
 	// Seen red: without a goodbye, it is counted for a lease longer.
-	It("is not counted any more, at once, and counted once when it is back", needs("leases"), func(ctx SpecContext) {
+	It("is not counted any more, at once, and counted once when it is back", kills("no-goodbye"), needs("leases"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
 		everybody := topology.Names(append(bed.Seeds(), bed.Peers()...))
@@ -30,7 +30,7 @@ var _ = Describe("A peer that leaves", retry, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with a supernode that never lets a lease run out, it is counted for ever.
-	It("without a word is counted for a lease, and not longer", needs("leases"), func(ctx SpecContext) {
+	It("without a word is counted for a lease, and not longer", kills("dead-peers-counted"), needs("leases"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
 
@@ -46,7 +46,7 @@ var _ = Describe("A peer that leaves", retry, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with a supernode that forgets who failed whom only when it restarts, the primary serves no more.
-	It("and is a seed gives the next file again once it is back", needs("seed-order"), func(ctx SpecContext) {
+	It("and is a seed gives the next file again once it is back", kills("reachability-never-regained"), needs("seed-order"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		primary, peer := bed.Seeds()[0], bed.Peers()[0]
 
@@ -67,7 +67,7 @@ var _ = Describe("A peer that leaves", retry, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with a download that stays with the origin once it is there, all of the rest comes from it.
-	It("alone with the origin takes the rest of its file from the others once they are back", func(ctx SpecContext) {
+	It("alone with the origin takes the rest of its file from the others once they are back", kills("origin-never-left"), func(ctx SpecContext) {
 		const originRate = 5 << 20 // bytes/s: 64 MiB take 13 s
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
 		peer, file := bed.Peers()[0], fixtures.Layer64M

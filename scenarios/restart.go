@@ -15,7 +15,7 @@ import (
 // has for others what it had.
 var _ = Describe("A restarted peer", storage, needs("resume"), func() {
 	// Seen red: with a store that is cleared at start, as in 2.1.0, all of it comes again.
-	It("goes on where its download was", func(ctx SpecContext) {
+	It("goes on where its download was", kills("pieces-lost-on-restart"), func(ctx SpecContext) {
 		const originRate = 2 << 20 // bytes/s: 16 MiB take 8 s
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
 		// Asked for by another node, which lives on, through the peer's proxy.
@@ -39,7 +39,7 @@ var _ = Describe("A restarted peer", storage, needs("resume"), func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with a store that is cleared at start, seeds serve it.
-	It("serves what it had", func(ctx SpecContext) {
+	It("serves what it had", kills("pieces-lost-on-restart"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().Located("b", "peer-1", "peer-2"))
 		file := fixtures.Layer4M
 

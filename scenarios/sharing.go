@@ -17,7 +17,7 @@ import (
 // at once, and only what is what it says.
 var _ = Describe("A file in the swarm", sharing, func() {
 	// Seen red: with the nearness of parents turned round, the far ones give the most.
-	It("is taken from the nearest who have it", needs("seed-order"), func(ctx SpecContext) {
+	It("is taken from the nearest who have it", kills("far-parents-first"), needs("seed-order"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 1, 4).Located("b", "peer-1", "peer-2"))
 		near, peer, file := bed.Node("peer-2"), bed.Node("peer-1"), fixtures.Layer16M
 
@@ -38,8 +38,41 @@ var _ = Describe("A file in the swarm", sharing, func() {
 		}
 	}, SpecTimeout(harness.Spec))
 
+	// Seen red: with a seed that says it is done as soon as it has begun.
+	It("that a seed was preheated with comes from it alone", needs("preheat"), kills("preheat-says-done-at-once"), func(ctx SpecContext) {
+		const originRate = 8 << 20 // bytes/s: 16 MiB take 2 s
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
+		seed, file := bed.Seeds()[1], fixtures.Layer16M
+
+		By("preheating the second seed")
+		Expect(bed.Preheat(ctx, seed, file)).To(Succeed())
+		Expect(bed.Served(bed.Origin())(ctx)).To(BeNumerically(">=", file.Size))
+
+		By("downloading with the origin gone")
+		bed.Inject(ctx, fault.Unreachable{Nodes: []topology.Node{bed.Origin()}, How: fault.Refused})
+		Expect(bed.Download(ctx, bed.Peers()[0], file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+		Expect(bed.Served(seed)(ctx)).To(BeNumerically(">=", file.Size))
+	}, SpecTimeout(harness.Spec))
+
+	// Seen red: with peers that do not tell what they hold, the seed gives all of it again.
+	It("that a peer near by has costs the seed nothing", needs("seed-order"), kills("holdings-not-announced"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 1, 2).Located("b", "peer-1", "peer-2"))
+		seed, file := bed.Seeds()[0], fixtures.Layer16M
+
+		By("bringing it to one of two peers far from the seed")
+		Expect(bed.Download(ctx, bed.Peers()[0], file).Wait(ctx)).To(judge.BeIntact(file))
+		before, err := bed.Ledger(ctx)
+		Expect(err).NotTo(HaveOccurred())
+
+		By("downloading on the other")
+		Expect(bed.Download(ctx, bed.Peers()[1], file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+		after, err := bed.Ledger(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(given(after.Since(before), bed.Peers()[0], bed.Peers()[1])).To(BeNumerically(">", given(after.Since(before), seed, bed.Peers()[1])))
+	}, SpecTimeout(harness.Spec))
+
 	// Seen red: with children that are told of one parent only.
-	It("is taken from several at the same time", needs("seed-order"), func(ctx SpecContext) {
+	It("is taken from several at the same time", kills("one-parent-for-all"), needs("seed-order"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 1, 4))
 		peer, file := bed.Peers()[0], fixtures.Layer16M
 
@@ -64,7 +97,7 @@ var _ = Describe("A file in the swarm", sharing, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with peers that tell of their pieces only once they have them all.
-	It("is given on by those who are still getting it, and only what they have", needs("seed-order"), func(ctx SpecContext) {
+	It("is given on by those who are still getting it, and only what they have", kills("offers-only-whole-files", "offers-what-it-does-not-have"), needs("seed-order"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 1, 3))
 		file := fixtures.Layer16M
 
@@ -87,7 +120,7 @@ var _ = Describe("A file in the swarm", sharing, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with two downloads of one file that know nothing of each other, it comes twice.
-	It("wanted twice on one peer comes once", needs("seed-order"), func(ctx SpecContext) {
+	It("wanted twice on one peer comes once", kills("downloads-not-joined"), needs("seed-order"), func(ctx SpecContext) {
 		const originRate = 4 << 20 // bytes/s: 16 MiB take 4 s
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
 		peer, file := bed.Peers()[0], fixtures.Layer16M
@@ -107,7 +140,7 @@ var _ = Describe("A file in the swarm", sharing, func() {
 
 	// Seen red: without the digest of pieces the whole file is refused; with parents that are
 	// asked again after a corrupt piece, the log has one after the other.
-	It("that a parent gives garbled is refused from it, and taken elsewhere", needs("seed-order"), func(ctx SpecContext) {
+	It("that a parent gives garbled is refused from it, and taken elsewhere", kills("piece-digests-skipped", "corrupt-parent-asked-again"), needs("seed-order"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		seed, peer, file := bed.Seeds()[0], bed.Peers()[0], fixtures.Layer16M
 

@@ -16,7 +16,7 @@ import (
 // ends, and given up for a new one.
 var _ = Describe("A silent link to the supernode", retry, func() {
 	// Seen red: with a peer that bears any silence on its stream, or a register call without a limit, the log lacks that.
-	It("that is half open is noticed, named, and replaced", needs("leases"), func(ctx SpecContext) {
+	It("that is half open is noticed, named, and replaced", kills("silence-never-noticed", "register-without-deadline"), needs("leases"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
 
@@ -44,12 +44,12 @@ var _ = Describe("A silent link to the supernode", retry, func() {
 		drop.Heal(ctx)
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(peer.Name))
 	},
-		Entry("the peer's announcements", fault.Upstream, SpecTimeout(harness.Spec)),
-		Entry("the supernode's answers", fault.Downstream, SpecTimeout(harness.Spec)),
+		Entry("the peer's announcements", kills("announcements-not-missed"), fault.Upstream, SpecTimeout(harness.Spec)),
+		Entry("the supernode's answers", kills("silence-never-noticed"), fault.Downstream, SpecTimeout(harness.Spec)),
 	)
 
 	// Seen red: without a backoff a hundred attempts a second; with one that grows to two minutes, none in time.
-	It("that refuses is tried ever more rarely, and not too rarely", needs("paced-retry"), func(ctx SpecContext) {
+	It("that refuses is tried ever more rarely, and not too rarely", kills("no-backoff", "backoff-without-a-top"), needs("paced-retry"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, least, most := bed.Peers()[0], bed.Bounds().RetryPauseLeast, bed.Bounds().RetryPauseMost
 

@@ -59,9 +59,9 @@ var _ = Describe("Every release at once", versions, needs("releases"), func() {
 		Expect(bed.Members(ctx)).To(ConsistOf(topology.Names(members)))
 	},
 		Entry("2.0.0", "2.0.0", SpecTimeout(harness.Spec)),
-		Entry("2.1.0", "2.1.0", SpecTimeout(harness.Spec)),
-		Entry("2.2.1", "2.2.1", SpecTimeout(harness.Spec)),
-		Entry("2.3.0", "2.3.0", SpecTimeout(harness.Spec)),
-		Entry("3.0.0", "3.0.0", SpecTimeout(harness.Spec)),
+		Entry("2.1.0", kills("right-minor-refused"), "2.1.0", SpecTimeout(harness.Spec)),
+		Entry("2.2.1", kills("wrong-major-accepted"), "2.2.1", SpecTimeout(harness.Spec)),
+		Entry("2.3.0", kills("right-minor-refused"), "2.3.0", SpecTimeout(harness.Spec)),
+		Entry("3.0.0", kills("wrong-major-accepted"), "3.0.0", SpecTimeout(harness.Spec)),
 	)
 })

@@ -13,7 +13,7 @@ import (
 // Minor releases speak to each other; a major that cannot is refused, and told why.
 var _ = Describe("Version skew", versions, func() {
 	// Seen red: with a 2.2.1 that accepts protocol 2.2 only, the others stay out.
-	DescribeTable("between minor releases does not show", needs("previous"), func(ctx SpecContext, t topology.Topology) {
+	DescribeTable("between minor releases does not show", kills("right-minor-refused"), needs("previous"), func(ctx SpecContext, t topology.Topology) {
 		bed := harness.Start(ctx, GinkgoTB(), t)
 		file := fixtures.Layer4M
 		Expect(bed.Members(ctx)).To(ConsistOf(topology.Names(append(bed.Seeds(), bed.Peers()...))))
@@ -37,7 +37,7 @@ var _ = Describe("Version skew", versions, func() {
 	)
 
 	// Seen red: with an error that leaves out the releases, the log does not name them.
-	DescribeTable("of a major release keeps the peer out with a clear error", needs("next-major"), func(ctx SpecContext, t topology.Topology, odd string, members []string) {
+	DescribeTable("of a major release keeps the peer out with a clear error", kills("wrong-major-accepted"), needs("next-major"), func(ctx SpecContext, t topology.Topology, odd string, members []string) {
 		bed := harness.Lay(ctx, GinkgoTB(), t)
 		peer := bed.Node(odd)
 

@@ -49,15 +49,19 @@ type Warming interface {
 	Warming() bool
 }
 
+// Preheating is a System whose seeds can be made to fetch a file that nobody wants yet:
+// the command to run in a seed's container, which ends when the seed has it.
+type Preheating interface {
+	Preheat(url, sha256 string) []string
+}
+
 // Gauged is a System whose nodes tell how many goroutines they run.
 type Gauged interface {
 	Goroutines(ctx context.Context, in Inside, node topology.Node) (int, error)
 }
 
-// Fetching is a System whose clients can do more than fetch whole files.
-type Fetching interface {
-	// Preheat is the command that makes a seed bring url into the swarm and ends when it has.
-	Preheat(url, sha256 string, timeout time.Duration) []string
+// Parting is a System whose clients can fetch a part of a file.
+type Parting interface {
 	// Part is the command that fetches length bytes of url from offset on to path.
 	Part(url, path string, offset, length int64, timeout time.Duration) []string
 }

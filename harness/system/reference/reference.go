@@ -184,12 +184,12 @@ func (s *System) Download(url, path, sha256 string, timeout time.Duration) []str
 	return []string{"/peer", "dfget", url, "-O", path, "--digest", "sha256:" + sha256, "--timeout", timeout.String(), "--json"}
 }
 
-// Preheat implements system.Fetching.
-func (s *System) Preheat(url, sha256 string, timeout time.Duration) []string {
-	return []string{"/peer", "preheat", url, "--digest", "sha256:" + sha256, "--timeout", timeout.String(), "--json"}
+// Preheat implements system.Preheating.
+func (s *System) Preheat(url, sha256 string) []string {
+	return []string{"/peer", "preheat", url, "--digest", "sha256:" + sha256}
 }
 
-// Part implements system.Fetching.
+// Part implements system.Parting.
 func (s *System) Part(url, path string, offset, length int64, timeout time.Duration) []string {
 	return []string{"/peer", "dfget", url, "-O", path, "--range", fmt.Sprintf("%d-%d", offset, offset+length-1), "--timeout", timeout.String(), "--json"}
 }

@@ -26,11 +26,19 @@ func FuzzTaskLearn(f *testing.F) {
 	digest := make([]byte, sha256.Size)
 	honest := &pb.Task{Length: 1 << 20, PieceSize: 256 << 10, Digests: [][]byte{digest, nil, digest, digest}}
 	for _, hostile := range []*pb.Task{
-		nil, {}, honest,
-		{Length: -1, PieceSize: 1}, {Length: 1, PieceSize: -1}, {Length: 0, PieceSize: 1},
-		{Length: 1<<63 - 1, PieceSize: 1}, {Length: 1 << 40, PieceSize: 1}, {Length: 1<<63 - 1, PieceSize: 1<<63 - 1},
-		{Length: 1 << 40, PieceSize: 1 << 40}, {Length: 1, PieceSize: 1 << 62},
-		{Length: 1, PieceSize: 1, Digests: [][]byte{digest, digest, digest}}, {Length: 2, PieceSize: 1, Digests: [][]byte{{1}, make([]byte, 99)}},
+		nil,
+		{},
+		honest,
+		{Length: -1, PieceSize: 1},
+		{Length: 1, PieceSize: -1},
+		{Length: 0, PieceSize: 1},
+		{Length: 1<<63 - 1, PieceSize: 1},
+		{Length: 1 << 40, PieceSize: 1},
+		{Length: 1<<63 - 1, PieceSize: 1<<63 - 1},
+		{Length: 1 << 40, PieceSize: 1 << 40},
+		{Length: 1, PieceSize: 1 << 62},
+		{Length: 1, PieceSize: 1, Digests: [][]byte{digest, digest, digest}},
+		{Length: 2, PieceSize: 1, Digests: [][]byte{{1}, make([]byte, 99)}},
 	} {
 		f.Add(encoded(f, hostile), encoded(f, honest))
 		f.Add(encoded(f, honest), encoded(f, hostile))

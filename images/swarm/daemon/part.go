@@ -132,9 +132,8 @@ func (t *task) length(ctx context.Context) (int64, error) {
 }
 
 // stream calls give with a part of the file in order, each piece as soon as it is
-// held, and with nothing as a sign of life while it waits. The last piece of a whole
-// file is held back until the file was found to be what was promised: who has got as
-// many bytes as were announced does not hear what is said after them.
+// held, and with nothing as a sign of life while it waits. The whole file has come
+// to its end only when it was found to be what was promised.
 func (t *task) stream(ctx context.Context, every time.Duration, part piece.Part, give func([]byte) error) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -149,9 +148,10 @@ func (t *task) stream(ctx context.Context, every time.Duration, part piece.Part,
 		return fmt.Errorf("%w: it has %d bytes", errNoSuchPart, layout.Length)
 	}
 	first, end := layout.Covering(offset, length)
-	whole := length == layout.Length
 	for i := first; i < end; i++ {
-		last := whole && i == end-1
+		// The last piece of a whole file waits for the whole to be found right: who has
+		// got all of it may take it for what was promised.
+		last := i == end-1 && length == layout.Length
 		if _, err := t.await(ctx, ticker.C, func(v view) bool { return v.held.Has(i) && (v.done || !last) }, beat); err != nil {
 			return err
 		}
@@ -164,7 +164,7 @@ func (t *task) stream(ctx context.Context, every time.Duration, part piece.Part,
 			return err
 		}
 	}
-	if end > first || !whole {
+	if length < layout.Length {
 		return nil
 	}
 	_, err = t.await(ctx, ticker.C, func(v view) bool { return v.done }, beat)

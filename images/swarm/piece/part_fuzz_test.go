@@ -69,9 +69,11 @@ func FuzzRecord(f *testing.F) {
 	digest := make([]byte, 32)
 	id := piece.TaskID("http://origin/a", "")
 	for _, r := range []piece.Record{
-		{}, {Version: 1, ID: id, URL: "http://origin/a", Length: 3, Size: 2, Digests: [][]byte{digest, digest}, Held: []byte{3}},
+		{},
+		{Version: 1, ID: id, URL: "http://origin/a", Length: 3, Size: 2, Digests: [][]byte{digest, digest}, Held: []byte{3}},
 		{Version: 1, ID: id, URL: "http://origin/a", Length: 3, Size: 2, Digests: [][]byte{digest, nil}, Held: []byte{0xfd}},
-		{Version: 1, ID: id, URL: "http://origin/a", Length: 1 << 62, Size: 1}, {Version: 1, ID: id, URL: "http://origin/a", Length: -1, Size: -1},
+		{Version: 1, ID: id, URL: "http://origin/a", Length: 1 << 62, Size: 1},
+		{Version: 1, ID: id, URL: "http://origin/a", Length: -1, Size: -1},
 	} {
 		raw, err := json.Marshal(r)
 		if err != nil {

@@ -44,15 +44,19 @@ func FuzzAnnouncement(f *testing.F) {
 	}
 	wants := &pb.Announcement{Name: "b", Wants: []*pb.Want{{Task: id, Url: url}}}
 	for _, up := range []*pb.Announcement{
-		{}, wants,
+		{},
+		wants,
 		{FreeSlots: -1, Wants: []*pb.Want{{}, {Task: "made up"}, {Task: id, Url: "http://other"}}, Settled: []string{"", id}},
 		{Held: []*pb.Held{{}, {Pieces: []byte{0xff}}, {Task: &pb.Task{Id: "made up"}, Pieces: []byte{1}}}},
 		{Held: []*pb.Held{{Task: task(4, 1, digest, digest, digest, digest), Pieces: []byte{0x0f}}}},
 		{Held: []*pb.Held{{Task: task(4, 1), Pieces: []byte{0xff, 0xff, 0xff}}}},
 		{Held: []*pb.Held{{Task: task(4, 1), Pieces: []byte{0xf0}}}},
-		{Held: []*pb.Held{{Task: task(1<<63-1, 1), Pieces: []byte{1}}}}, {Held: []*pb.Held{{Task: task(1<<45, 1), Pieces: []byte{1}}}},
-		{Held: []*pb.Held{{Task: task(1<<63-1, 1<<63-1), Pieces: []byte{1}}}}, {Held: []*pb.Held{{Task: task(-9, 4), Pieces: []byte{1}}}},
-		{Held: []*pb.Held{{Task: task(9, -4), Pieces: []byte{1}}}}, {Held: []*pb.Held{{Task: task(4, 1, []byte{1}, make([]byte, 99)), Pieces: []byte{1}}}},
+		{Held: []*pb.Held{{Task: task(1<<63-1, 1), Pieces: []byte{1}}}},
+		{Held: []*pb.Held{{Task: task(1<<45, 1), Pieces: []byte{1}}}},
+		{Held: []*pb.Held{{Task: task(1<<63-1, 1<<63-1), Pieces: []byte{1}}}},
+		{Held: []*pb.Held{{Task: task(-9, 4), Pieces: []byte{1}}}},
+		{Held: []*pb.Held{{Task: task(9, -4), Pieces: []byte{1}}}},
+		{Held: []*pb.Held{{Task: task(4, 1, []byte{1}, make([]byte, 99)), Pieces: []byte{1}}}},
 		{Transfers: []*pb.Transfer{{}, {Parent: "a", Cause: "made up"}, {Parent: "b"}, {Parent: "nobody", Ok: true}}},
 		{RoundTrips: []*pb.RoundTrip{{}, {Peer: "a", Microseconds: -1}, {Peer: "a", Microseconds: 1<<63 - 1}, {Peer: "nobody", Microseconds: 5}}},
 	} {

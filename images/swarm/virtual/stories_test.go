@@ -172,7 +172,7 @@ var stories = []story{
 			b.Errorf("%+v", r)
 		}
 	}},
-	{"no seed is left", nil, "", func(b *virtual.Bed, c *cast) {
+	{"no seed is left", nil, "", func(_ *virtual.Bed, c *cast) {
 		c.seed1.Stop()
 		c.seed2.Stop()
 		c.peer1.MustGet(fixtures.Layer1M)
