@@ -60,6 +60,12 @@ type Gauged interface {
 	Goroutines(ctx context.Context, in Inside, node topology.Node) (int, error)
 }
 
+// Parting is a System whose clients can fetch a part of a file.
+type Parting interface {
+	// Part is the command that fetches length bytes of url from offset on to path.
+	Part(url, path string, offset, length int64, timeout time.Duration) []string
+}
+
 // ErrNotCounted says that a system, or a release of it, does not count what is asked.
 var ErrNotCounted = errors.New("not counted by this release")
 

@@ -37,8 +37,8 @@ func newOrigin(t *testing.T) string {
 	return server.URL + "/"
 }
 
-// Seen red by exiting with 1 for all, by marking --output as required in cobra's way,
-// and by writing to the output itself.
+// Seen red by exiting with 1 for all, without asking for --output, and by writing to
+// the output itself.
 func TestExitCodes(t *testing.T) {
 	origin, file := newOrigin(t), fixtures.Manifest
 	const before = "what was there"

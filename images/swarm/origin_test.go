@@ -17,8 +17,7 @@ import (
 // which origin did what. A lie that is told all along, like an error page with status
 // 200, shows in the digest only.
 //
-// Seen red without following redirects, with as many attempts as it takes, and by
-// keeping what an origin that changed its mind had sent.
+// Seen red without following redirects, and with as many attempts as it takes.
 func TestOriginsThatMisbehave(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -57,13 +57,12 @@ func TestPartCostsOnlyItsPieces(t *testing.T) {
 		if !r.OK || err != nil || !bytes.Equal(got, slice(t, file, offset, length)) || r.From.Origin != pieces*size {
 			t.Errorf("%+v: %+v, %d bytes, %v", part, r, len(got), err)
 		}
-		// The origin counts what it has written a moment after it was read.
-		eventually(t, time.Second, fmt.Sprintf("%d pieces counted", pieces), func() (string, bool) {
-			cost := b.origin.bytes.Load() - before
-			return fmt.Sprint(cost), cost >= pieces*size
-		})
 		// The length has to be learned once, for one byte.
-		if cost := b.origin.bytes.Load() - before; cost > pieces*size+1 {
+		eventually(t, 5*time.Second, "the run is over", func() (string, bool) { // the next one would join it, and count with it
+			task := p.Snapshot().Tasks[piece.TaskID(request.URL, request.Digest)]
+			return task.State, task.State != "running"
+		})
+		if cost := b.origin.bytes.Load() - before; cost < pieces*size || cost > pieces*size+1 {
 			t.Errorf("%+v cost the origin %d bytes", part, cost)
 		}
 	}
@@ -150,7 +149,7 @@ func (p *peer) ask(method, target string, header map[string]string) (answer, err
 }
 
 // Seen red by ignoring ranges, by answering 502 for whatever the origin says, and
-// without a mirror.
+// without a mirror, and by giving the last piece before the digest was looked at.
 func TestProxyServesFilesAndRanges(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
@@ -207,8 +206,10 @@ func TestProxyServesFilesAndRanges(t *testing.T) {
 		}
 	}
 	// A content that breaks its promise must not look whole.
-	if got, err := p.ask("GET", absolute, map[string]string{"X-Swarm-Digest": fixtures.Layer1M.SHA256}); err == nil && got.status == 200 && len(got.body) == len(all) {
-		t.Error("a file with another digest than promised came without an error")
+	for range 5 {
+		if got, err := p.ask("GET", absolute, map[string]string{"X-Swarm-Digest": fixtures.Layer1M.SHA256}); err == nil && got.status == 200 || len(got.body) == len(all) {
+			t.Error("a file with another digest than promised came without an error")
+		}
 	}
 }
 

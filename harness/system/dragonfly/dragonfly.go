@@ -80,6 +80,7 @@ var lacks = map[string]string{
 	"several-places": "not tried: a Dragonfly peer announces itself to each scheduler every 30 s, and how soon it follows a name or a scheduler that is back is not measured",
 	"resume":         "what a Dragonfly peer keeps of a download that its restart breaks off is not measured",
 	"quota":          "a Dragonfly peer collects its garbage by the share of its disk that is used, now and then, not by a quota",
+	"parts":          "Dragonfly's dfget fetches whole files",
 	"origin-errors":  "what a Dragonfly peer says of an origin that misbehaves is not measured",
 	"wrong-seed":     "Dragonfly seeds register themselves: nobody configures their addresses",
 }

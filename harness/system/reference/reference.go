@@ -189,6 +189,11 @@ func (s *System) Preheat(url, sha256 string) []string {
 	return []string{"/peer", "preheat", url, "--digest", "sha256:" + sha256}
 }
 
+// Part implements system.Parting.
+func (s *System) Part(url, path string, offset, length int64, timeout time.Duration) []string {
+	return []string{"/peer", "dfget", url, "-O", path, "--range", fmt.Sprintf("%d-%d", offset, offset+length-1), "--timeout", timeout.String(), "--json"}
+}
+
 // Claim implements system.System.
 func (s *System) Claim(stdout []byte) (system.Claim, error) {
 	lines := bytes.Split(bytes.TrimSpace(stdout), []byte("\n"))

@@ -1,0 +1,64 @@
+package scenarios
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/faultbed/faultbed/fixtures"
+	"github.com/faultbed/faultbed/harness"
+	"github.com/faultbed/faultbed/harness/fault"
+	"github.com/faultbed/faultbed/harness/judge"
+	"github.com/faultbed/faultbed/harness/topology"
+)
+
+// What is known to be wanted can be brought ahead of time, and who wants little of a file
+// pays for little.
+var _ = Describe("A file", storage, func() {
+	// Seen red: with a preheat that does not wait, seeds have nothing when the origin goes.
+	It("that a seed was preheated with outlives its origin", needs("preheat"), smoke, func(ctx SpecContext) {
+		const originRate = 4 << 20 // bytes/s: the file takes a second
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
+		file := fixtures.Layer4M
+
+		By("preheating a seed")
+		Expect(bed.Preheat(ctx, bed.Seeds()[0], file)).To(Succeed())
+
+		By("taking the origin away")
+		bed.Inject(ctx, fault.BlockPort{Links: fault.Into(bed.Origin()).Port(80), How: fault.Refused})
+
+		By("downloading")
+		Expect(bed.Download(ctx, bed.Peers()[0], file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+	}, SpecTimeout(harness.Spec))
+
+	// Seen red: with peers that preheat like seeds, it succeeds.
+	It("is brought ahead of time by seeds only", needs("preheat"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+
+		By("preheating a peer")
+		Expect(bed.Preheat(ctx, bed.Peers()[0], fixtures.Layer1M)).To(MatchError(ContainSubstring("no seed")))
+	}, SpecTimeout(harness.Spec))
+
+	// Seen red: with all pieces taken for needed, twenty times as much comes.
+	It("of which a part is asked for costs that part", needs("parts"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		file := fixtures.Layer64M // of pieces of 1 MiB
+
+		By("fetching bytes that lie in two pieces")
+		const offset, length, pieces = 30<<20 - 10, 20, 2 << 20
+		from, err := bed.FetchPart(ctx, bed.Peers()[0], file, offset, length)
+		Expect(err).NotTo(HaveOccurred())
+		// Headers, and one byte of the origin's to learn the length, are some more.
+		Expect(from.Total()).To(And(BeNumerically(">=", pieces), BeNumerically("<", pieces*5/4)))
+	}, SpecTimeout(harness.Spec))
+
+	// Seen red: without a digest to hold it against, it is taken.
+	It("that is not what was promised is refused by everybody", needs("origin-errors"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		wrong := fixtures.Layer1M
+		wrong.SHA256 = fixtures.Layer4M.SHA256
+
+		By("downloading with another file's digest")
+		Expect(bed.Download(ctx, bed.Peers()[0], wrong).Wait(ctx)).To(SatisfyAll(
+			HaveField("Error", ContainSubstring("exit status 2")), HaveField("Bytes", BeZero())))
+	}, SpecTimeout(harness.Spec))
+})
