@@ -64,6 +64,7 @@ type Bed struct {
 	facts      map[string]agent.Facts
 	since      time.Time // of the latest injection, by the wall clock
 	unwatch    func() bool
+	sampler    *sampler        // nil until all nodes have started
 	killed     map[string]bool // nodes that a fault has killed and not started again
 	ending     bool            // it is being put away: what faults still do is no matter
 }
@@ -147,6 +148,7 @@ func Lay(ctx context.Context, tb testing.TB, t topology.Topology) *Bed {
 	if err != nil {
 		b.infra(fmt.Errorf("lay bed: %w", err))
 	}
+	b.sampler = startSampler(b) //nolint:contextcheck // it lives as long as the bed, not as long as Lay
 	return b
 }
 

@@ -26,9 +26,12 @@ func (b *Bed) stop() {
 	b.endDownloads()
 	if b.session.lostBecause() == nil { // else what is in force dies with the containers
 		b.heal(ctx)
+		b.sampler.end()
 		b.trouble(b.closeBooks(ctx))
 		b.audit(ctx)
+		b.closeSeries(ctx)
 	}
+	b.sampler.end()
 	b.mu.Lock()
 	if b.tb.Failed() && b.history.Failure == "" {
 		b.history.Failure = "the spec failed" // its report has the words
