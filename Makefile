@@ -6,6 +6,7 @@
 #   LABELS='<label filter>'  FOCUS='<regexp>'  PROCS=n  SEED=n  REPEAT=n
 #   SUPERNODE=<image>  PEER=<image>  OUT=<folder>
 # of `make compare`:  RUNS='out/<run> out/<run>'  MARKDOWN=1
+# of `make judge` and `make report`:  RUN=out/<run>  (default: out/latest)
 # and of SYSTEM=dragonfly:
 #   RELEASE=v2.2.1  MANAGER=<image>  SCHEDULER=<image>  SEEDPEER=<image>  PEER=<image>
 #   SEED=<image> is SEEDPEER=<image>: a seed that is no number, and has a / or a :
@@ -34,7 +35,7 @@ listed = $$(go list ./... | grep -v -e '^github.com/faultbed/faultbed$$' -e /ima
 race = $$(command -v cc >/dev/null && [ "$$(go env CGO_ENABLED)" = 1 ] && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help scenarios test unit kernel engine smoke list doctor images lint bench bed compare clean deadmen generate debug soak verify go faultbed
+.PHONY: help scenarios test unit kernel engine smoke list doctor images lint bench bed compare judge report clean deadmen generate debug soak verify go faultbed
 
 help: ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +81,12 @@ bed: faultbed ## one bed of NODES=5 with SEEDS=2, kept until Ctrl-C
 
 compare: faultbed ## what differs between RUNS='out/<run> out/<run>'; fails if the last is worse than the first
 	@exec $(FAULTBED) compare $(if $(MARKDOWN),--markdown) $(foreach run,$(RUNS),'$(subst ','\'',$(run))')
+
+judge: faultbed ## judge RUN=out/<run> again by today's judges, without containers
+	@exec $(FAULTBED) judge '$(subst ','\'',$(or $(RUN),out/latest))'
+
+report: faultbed ## make the reports of RUN=out/<run> anew
+	@exec $(FAULTBED) report '$(subst ','\'',$(or $(RUN),out/latest))'
 
 clean: faultbed ## remove what killed runs left on the engine; DRY_RUN=1 lists, OLDER_THAN=1h spares
 	@exec $(FAULTBED) clean $(if $(DRY_RUN),--dry-run) $(call flag,OLDER_THAN,older-than)

@@ -175,7 +175,7 @@ func TestThreeLinesShowAFinding(t *testing.T) {
 }
 
 func TestSentenceIsOneLine(t *testing.T) {
-	if got := diagnosis.Sentence("Expected\n    <int>: 4\nto equal\n    <int>: 5"); got != "Expected <int>: 4 to equal <int>: 5" {
+	if got := diagnosis.Sentence("Expected\n    <[]string | len:1, cap:4>: [\"a\"]\nto equal <x>\n    <int>: 5"); got != `Expected ["a"] to equal <x> 5` {
 		t.Errorf("sentence is %q", got)
 	}
 	if got := diagnosis.Sentence(strings.Repeat("ä", 400)); len(got) > 330 || !strings.HasSuffix(got, "ä ...") {

@@ -73,6 +73,14 @@ var colours = map[history.Verdict]string{
 	history.Known: "36", history.NotApplicable: "2",
 }
 
+// verdictWidth is that of the longest verdict.
+const verdictWidth = len(history.Inconclusive)
+
+// wide is a verdict in its colour, as wide as the longest.
+func (s *screen) wide(v history.Verdict) string {
+	return s.paint(v) + strings.Repeat(" ", verdictWidth-max(len(v), 5))
+}
+
 // paint is a verdict, as wide as the common ones and in its colour.
 func (s *screen) paint(v history.Verdict) string {
 	text := fmt.Sprintf("%-5s", v)
