@@ -44,7 +44,7 @@ type Run struct {
 	Given     []string         `json:"given,omitempty"` // roles that ran an image of the user's own: a candidate
 	Profile   string           `json:"profile"`
 	Again     string           `json:"again,omitempty"` // the command that does the same run again
-	Images    map[string]Image `json:"images"` // by role
+	Images    map[string]Image `json:"images"`          // by role
 	Host      Host             `json:"host"`
 	Started   time.Time        `json:"started"`
 	WallMS    int64            `json:"wall_ms"`
