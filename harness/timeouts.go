@@ -23,6 +23,9 @@ const (
 	Observation = 5 * time.Second
 	// Poll is the pace of every wait for an observable.
 	Poll = 100 * time.Millisecond
+	// dumpWithin is what all nodes of a red scenario get to say where their goroutines
+	// stand: one that is paused never does.
+	dumpWithin = 3 * time.Second
 	// SampleEvery is the pace at which a bed's ledger is looked at for the report: fine
 	// enough for a download of a second, see README for what it costs.
 	SampleEvery = 250 * time.Millisecond

@@ -49,6 +49,12 @@ type Warming interface {
 	Warming() bool
 }
 
+// Profiled is a System whose nodes tell where their goroutines stand.
+type Profiled interface {
+	// Goroutines is where a node tells it, inside; "" if it does not.
+	Goroutines(n topology.Node) (url string)
+}
+
 // ErrNotCounted says that a system, or a release of it, does not count what is asked.
 var ErrNotCounted = errors.New("not counted by this release")
 
