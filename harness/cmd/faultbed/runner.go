@@ -62,9 +62,13 @@ func (r *runner) all(i *interruption, chosen cluster.ImageSet) error {
 	if err != nil {
 		return infra(err)
 	}
+	shown := progress{screen: r.screen, dir: r.dir}
+	left.beat = shown.beat
 	for number := 1; number <= r.options.repeat && !i.happened(); number++ {
 		one := round{number: number, options: r.options, ginkgo: ginkgo, suite: r.suite, run: r.dir, env: env}
-		r.settle(one, i, left, one.play(i, left, r.screen.ended))
+		failed := one.play(i, left, r.screen.ended)
+		r.screen.status(nil)
+		r.settle(one, i, left, failed)
 	}
 	r.run.Scenarios = left.all
 	return r.close(i)
