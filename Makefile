@@ -4,7 +4,7 @@
 # Variables of `make scenarios`:
 #   SYSTEM=reference|dragonfly  PROFILE=fast|production  EVIDENCE=failed|all
 #   LABELS='<label filter>'  FOCUS='<regexp>'  PROCS=n  SEED=n  REPEAT=n
-#   SUPERNODE=<image>  PEER=<image>  OUT=<folder>
+#   SUPERNODE=<image>  PEER=<image>  OUT=<folder>  CAPTURE=1
 # of `make compare`:  RUNS='out/<run> out/<run>'  MARKDOWN=1
 # of `make judge` and `make report`:  RUN=out/<run>  (default: out/latest)
 # and of SYSTEM=dragonfly:
@@ -22,7 +22,7 @@ release = $(call flag,SYSTEM,system) $(call flag,RELEASE,release)
 images = $(release) $(call flag,SUPERNODE,supernode) $(call flag,MANAGER,manager) \
 	$(call flag,SCHEDULER,scheduler) $(call flag,SEEDPEER,seed-peer) $(call flag,PEER,peer)
 chosen = $(images) $(call flag,PROFILE,profile) $(call flag,PROCS,procs) $(call flag,SEED,seed) \
-	$(call flag,OUT,out) $(call flag,EVIDENCE,evidence)
+	$(call flag,OUT,out) $(call flag,EVIDENCE,evidence) $(if $(CAPTURE),--capture)
 filters = $(call flag,LABELS,labels) $(call flag,FOCUS,focus)
 
 # phase name,command: runs it between two lines that say what and how long.

@@ -151,6 +151,11 @@ func Lay(ctx context.Context, tb testing.TB, t topology.Topology) *Bed {
 	if err != nil {
 		b.infra(fmt.Errorf("lay bed: %w", err))
 	}
+	for _, n := range b.topo.Nodes {
+		if err := b.startCapture(ctx, n.Name); err != nil {
+			b.infra(fmt.Errorf("lay bed: %w", err))
+		}
+	}
 	b.sampler = startSampler(b) //nolint:contextcheck // it lives as long as the bed, not as long as Lay
 	return b
 }

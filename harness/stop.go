@@ -42,7 +42,14 @@ func (b *Bed) stop() {
 	if b.session.lostBecause() != nil {
 		b.trouble(errors.New("not all was healed, counted or audited"))
 	}
-	if verdict, _ := b.verdict(); verdict != history.Pass || b.session.AllEvidence {
+	verdict, _ := b.verdict()
+	keep := verdict != history.Pass || b.session.AllEvidence
+	if b.session.lostBecause() == nil {
+		if err := b.endCaptures(ctx, keep); err != nil {
+			b.tb.Logf("evidence: %v", err)
+		}
+	}
+	if keep {
 		dir := filepath.Join(b.session.RunDir, b.session.EvidenceDir(b.tb.Name()))
 		if err := evidence.Keep(ctx, dir, patient{b}); err != nil {
 			b.tb.Logf("evidence: %v", err)

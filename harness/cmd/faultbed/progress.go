@@ -18,6 +18,7 @@ type running struct {
 	doing    harness.Doing
 	text     string   // of what it does
 	faults   []string // in force
+	fetched  []string // downloads under way
 	since    time.Time
 }
 
@@ -41,15 +42,24 @@ func underWay(marks []harness.Mark) (all []running) {
 		case m.Doing == harness.Stopping && m.Done:
 			all = slices.Delete(all, i, i+1)
 			continue
+		case m.Doing == harness.Downloading && !m.Done:
+			r.fetched = append(r.fetched, m.Text)
+		case m.Doing == harness.Downloading:
+			if at := slices.Index(r.fetched, m.Text); at >= 0 {
+				r.fetched = slices.Delete(r.fetched, at, at+1)
+			}
 		case m.Doing == harness.Injecting && m.Done:
 			r.faults = append(r.faults, m.Text)
 		case m.Doing == harness.Healing && m.Done:
 			r.faults = slices.DeleteFunc(r.faults, func(f string) bool { return f == m.Text })
 		}
-		if m.Done {
-			r.doing, r.text = "waiting", ""
-		} else {
+		switch {
+		case !m.Done:
 			r.doing, r.text = m.Doing, m.Text
+		case len(r.fetched) > 0:
+			r.doing, r.text = harness.Downloading, strings.Join(r.fetched, ", ")
+		default:
+			r.doing, r.text = "waiting", ""
 		}
 	}
 	return all

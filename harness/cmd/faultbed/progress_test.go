@@ -28,6 +28,7 @@ func TestWhatIsUnderWayFollowsTheJournal(t *testing.T) {
 		mark(9, "a port", harness.Stopping, true, ""),
 		mark(10, "a seed", harness.Healing, false, "drop on all"),
 		mark(11, "a seed", harness.Healing, true, "drop on all"),
+		mark(11, "a seed", harness.Downloading, true, "layer on peer-1"),
 	}
 	for n, want := range map[int]string{
 		1:  "",
@@ -37,7 +38,8 @@ func TestWhatIsUnderWayFollowsTheJournal(t *testing.T) {
 		7:  "   10 s  a seed  downloading layer on peer-1; in force: drop on all|    9 s  a port  laying",
 		9:  "   10 s  a seed  downloading layer on peer-1; in force: drop on all",
 		10: "   10 s  a seed  healing drop on all; in force: drop on all",
-		11: "   10 s  a seed  waiting",
+		11: "   10 s  a seed  downloading layer on peer-1",
+		12: "   10 s  a seed  waiting",
 	} {
 		var lines []string
 		for _, r := range underWay(marks[:n]) {
@@ -72,8 +74,8 @@ func TestStatusIsRedrawnInPlaceOnATerminalOnly(t *testing.T) {
 	if got := plain.String(); got != "[1/0] PASS   over    0.0 s\nend\n" {
 		t.Errorf("without a terminal it says %q", got)
 	}
-	const up, clear = "\x1b[%dA", "\x1b[J"
-	want := "one\ntwo\n" + fmt.Sprintf(up, 2) + clear + "[1/0] PASS   over    0.0 s\none\ntwo\n" + fmt.Sprintf(up, 2) + clear + "three\n" + fmt.Sprintf(up, 1) + clear + "end\n"
+	const up, wipe = "\x1b[%dA", "\x1b[J"
+	want := "one\ntwo\n" + fmt.Sprintf(up, 2) + wipe + "[1/0] PASS   over    0.0 s\none\ntwo\n" + fmt.Sprintf(up, 2) + wipe + "three\n" + fmt.Sprintf(up, 1) + wipe + "end\n"
 	if got := live.String(); got != want {
 		t.Errorf("on a terminal it says %q, want %q", got, want)
 	}

@@ -116,7 +116,12 @@ func (r *runner) environment(images cluster.ImageSet) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode images: %w", err)
 	}
+	capture := ""
+	if r.options.capture {
+		capture = "1"
+	}
 	return []string{
+		"FAULTBED_CAPTURE=" + capture,
 		"FAULTBED_ROOT=" + r.suite.root,
 		"FAULTBED_RUN_DIR=" + r.dir,
 		"FAULTBED_SYSTEM=" + r.options.system,
