@@ -5,6 +5,8 @@
 #   SYSTEM=reference|dragonfly  PROFILE=fast|production  EVIDENCE=failed|all
 #   LABELS='<label filter>'  FOCUS='<regexp>'  PROCS=n  SEED=n  REPEAT=n
 #   SUPERNODE=<image>  PEER=<image>  OUT=<folder>  CAPTURE=1
+# of `make mutants`:  MUTANT=<name>  MATRIX=full  SAMPLE=n  PROCS=n  SEED=n  OUT=<folder>
+# of `make list`:  LABELS  FOCUS  KILLS=1
 # of `make compare`:  RUNS='out/<run> out/<run>'  MARKDOWN=1
 # of `make judge` and `make report`:  RUN=out/<run>  (default: out/latest)
 # and of SYSTEM=dragonfly:
@@ -35,7 +37,7 @@ listed = $$(go list ./... | grep -v -e '^github.com/faultbed/faultbed$$' -e /ima
 race = $$(command -v cc >/dev/null && [ "$$(go env CGO_ENABLED)" = 1 ] && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help scenarios test unit kernel engine smoke list doctor images lint bench bed compare judge report clean deadmen generate debug soak verify go faultbed
+.PHONY: help scenarios test unit kernel engine smoke mutants list doctor images lint bench bed compare judge report clean deadmen generate debug soak verify go faultbed
 
 help: ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,11 +46,12 @@ help: ## these targets
 scenarios: faultbed ## everything from nothing: preflight, images, the whole suite, report
 	@exec $(FAULTBED) run $(chosen) $(filters) $(call flag,REPEAT,repeat)
 
-test: go ## unit tests (no Docker), kernel tests (root), tests of faultd, and the smoke scenarios
+test: go ## unit tests (no Docker), kernel tests (root), tests of faultd, the smoke scenarios, and 2 mutants
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory kernel
 	@$(MAKE) --no-print-directory engine
 	@$(MAKE) --no-print-directory smoke
+	@$(call phase,a sample of mutants,$(MAKE) --no-print-directory mutants SAMPLE=2)
 
 unit: go ## unit tests only; neither Docker nor root
 	@$(call phase,unit tests,go test -short $(listed))
@@ -64,8 +67,12 @@ engine: go ## tests of what faultd may do, to whom, and who may ask it; wants Do
 smoke: faultbed ## the smoke scenarios only
 	@$(call phase,smoke scenarios,$(FAULTBED) run $(chosen) --labels smoke)
 
-list: faultbed ## scenarios with their labels
-	@exec $(FAULTBED) list $(filters)
+mutants: faultbed ## break the swarm on purpose, mutant by mutant, and see that the suite notices
+	@exec $(FAULTBED) mutants $(call flag,MUTANT,mutant) $(call flag,MATRIX,matrix) $(call flag,SAMPLE,sample) \
+		$(call flag,PROCS,procs) $(call flag,SEED,seed) $(call flag,OUT,out)
+
+list: faultbed ## scenarios with their labels; KILLS=1 also says which mutants they must kill
+	@exec $(FAULTBED) list $(filters) $(if $(KILLS),--kills)
 
 doctor: faultbed ## what this machine can and cannot inject, with the fix
 	@exec $(FAULTBED) doctor

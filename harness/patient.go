@@ -62,7 +62,7 @@ func (b *Bed) lookInside(ctx context.Context) {
 	defer cancel()
 	var asked sync.WaitGroup
 	for _, n := range b.topo.Nodes {
-		url := under.Goroutines(n)
+		url := under.Stacks(n)
 		if url == "" {
 			continue
 		}

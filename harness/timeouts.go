@@ -21,6 +21,9 @@ const (
 	StopGrace = 10 * time.Second
 	// Observation bounds one look at a node or a ledger.
 	Observation = 5 * time.Second
+	// Examination bounds a look of a peer's doctor, which has a limit of its own: 13 s with
+	// fast timers, 34 s with those of production.
+	Examination = 45 * time.Second
 	// Poll is the pace of every wait for an observable.
 	Poll = 100 * time.Millisecond
 	// dumpWithin is what all nodes of a red scenario get to say where their goroutines

@@ -36,10 +36,10 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 		block.Heal(ctx)
 		Eventually(ctx, fresh(bed, sick)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 	},
-		Entry("8002 dropped", out8002, fault.Dropped, judge.ComeFromOrigin(), SpecTimeout(harness.Spec)),
-		Entry("8002 refused", out8002, fault.Refused, judge.ComeFromOrigin(), SpecTimeout(harness.Spec)),
-		Entry("65000 dropped", out65000, fault.Dropped, wherever, SpecTimeout(harness.Spec)),
-		Entry("65000 refused", out65000, fault.Refused, wherever, SpecTimeout(harness.Spec)),
+		Entry("8002 dropped", kills("crash-without-supernode"), out8002, fault.Dropped, judge.ComeFromOrigin(), SpecTimeout(harness.Spec)),
+		Entry("8002 refused", kills("crash-without-supernode"), out8002, fault.Refused, judge.ComeFromOrigin(), SpecTimeout(harness.Spec)),
+		Entry("65000 dropped", kills("forgotten-peer-stays-away"), out65000, fault.Dropped, wherever, SpecTimeout(harness.Spec)),
+		Entry("65000 refused", kills("forgotten-peer-stays-away"), out65000, fault.Refused, wherever, SpecTimeout(harness.Spec)),
 		Entry("65001 dropped", leech1, fault.Dropped, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
 		Entry("65001 refused", leech1, fault.Refused, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
 		Entry("65002 dropped", leech2, fault.Dropped, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
@@ -49,7 +49,7 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 	)
 
 	// Seen red: with 65002 left open, the file comes from the seeds.
-	DescribeTable("of all seeds sends a peer to the origin, and back to them once it is open", func(ctx SpecContext, port int, how fault.How) {
+	DescribeTable("of all seeds sends a peer to the origin, and back to them once it is open", kills("origin-never-asked"), func(ctx SpecContext, port int, how fault.How) {
 		bed := harness.Start(ctx, GinkgoTB(), near)
 		peer := bed.Peers()[0]
 

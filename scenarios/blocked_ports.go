@@ -76,12 +76,12 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ConsistOf(append(others, sick.Name)))
 		Eventually(ctx, bed.Known(sick)).WithTimeout(bed.Bounds().Notice).Should(ConsistOf(others))
 	},
-		Entry("8002 dropped", smoke, out8002, fault.Dropped, SpecTimeout(harness.Spec)),
-		Entry("8002 refused", out8002, fault.Refused, SpecTimeout(harness.Spec)),
-		Entry("65000 dropped", out65000, fault.Dropped, SpecTimeout(harness.Spec)),
-		Entry("65000 refused", out65000, fault.Refused, SpecTimeout(harness.Spec)),
-		Entry("65000-65020 dropped", outRange, fault.Dropped, SpecTimeout(harness.Spec)),
-		Entry("65000-65020 refused", outRange, fault.Refused, SpecTimeout(harness.Spec)),
+		Entry("8002 dropped", kills("retries-only-what-was-refused"), smoke, out8002, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("8002 refused", kills("lost-supernode-never-returned-to"), out8002, fault.Refused, SpecTimeout(harness.Spec)),
+		Entry("65000 dropped", kills("unreachable-peers-counted"), out65000, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("65000 refused", kills("forgotten-peer-stays-away"), out65000, fault.Refused, SpecTimeout(harness.Spec)),
+		Entry("65000-65020 dropped", kills("unreachable-peers-counted"), outRange, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("65000-65020 refused", kills("forgotten-peer-stays-away"), outRange, fault.Refused, SpecTimeout(harness.Spec)),
 	)
 
 	// Seen red: without retries, as in 2.1.0, the count stays 0.
@@ -101,11 +101,11 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ConsistOf(topology.Names(everybody)))
 	},
 		Entry("8002 dropped", out8002, fault.Dropped, SpecTimeout(harness.Spec)),
-		Entry("8002 refused", out8002, fault.Refused, SpecTimeout(harness.Spec)),
-		Entry("65000 dropped", out65000, fault.Dropped, SpecTimeout(harness.Spec)),
-		Entry("65000 refused", out65000, fault.Refused, SpecTimeout(harness.Spec)),
-		Entry("65000-65020 dropped", outRange, fault.Dropped, SpecTimeout(harness.Spec)),
-		Entry("65000-65020 refused", outRange, fault.Refused, SpecTimeout(harness.Spec)),
+		Entry("8002 refused", kills("lost-supernode-never-returned-to"), out8002, fault.Refused, SpecTimeout(harness.Spec)),
+		Entry("65000 dropped", kills("unreachable-peers-counted"), out65000, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("65000 refused", kills("forgotten-peer-stays-away"), out65000, fault.Refused, SpecTimeout(harness.Spec)),
+		Entry("65000-65020 dropped", kills("unreachable-peers-counted"), outRange, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("65000-65020 refused", kills("forgotten-peer-stays-away"), outRange, fault.Refused, SpecTimeout(harness.Spec)),
 	)
 
 	// Seen red: with a supernode that offers parents it cannot reach, peer-1 serves behind 65001; with
@@ -142,9 +142,9 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 			return bed.Served(leecher)(ctx)
 		}).WithTimeout(bed.Bounds().Forgive).Should(BeNumerically(">", 0))
 	},
-		Entry("65001 dropped", leech1, fault.Dropped, SpecTimeout(harness.Spec)),
-		Entry("65001 refused", smoke, leech1, fault.Refused, SpecTimeout(harness.Spec)),
-		Entry("65002 dropped", leech2, fault.Dropped, SpecTimeout(harness.Spec)),
-		Entry("65002 refused", leech2, fault.Refused, SpecTimeout(harness.Spec)),
+		Entry("65001 dropped", kills("offers-unreachable-parents"), leech1, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("65001 refused", kills("reachability-never-regained"), smoke, kills("offers-unreachable-parents"), leech1, fault.Refused, SpecTimeout(harness.Spec)),
+		Entry("65002 dropped", kills("failures-never-forgiven"), leech2, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("65002 refused", kills("failed-pieces-from-origin"), leech2, fault.Refused, SpecTimeout(harness.Spec)),
 	)
 })

@@ -145,6 +145,7 @@ func processTrials(bed *harness.Bed) []trial {
 	return []trial{
 		onSeeds(bed, func(n []topology.Node) fault.Fault { return fault.Pause{Nodes: n} }),
 		onSeeds(bed, func(n []topology.Node) fault.Fault { return fault.Kill{Nodes: n} }),
+		onSeeds(bed, func(n []topology.Node) fault.Fault { return fault.Stop{Nodes: n} }),
 		onSeeds(bed, func(n []topology.Node) fault.Fault { return fault.Restart{Nodes: n} }),
 		onSeeds(bed, func(n []topology.Node) fault.Fault { return fault.FDLimit{Nodes: n} }),
 		add(func(n []topology.Node) fault.Fault { return fault.CPUStarve{Nodes: n, CPUs: 0.02} }),

@@ -38,7 +38,7 @@ var _ = Describe("The control plane", control, func() {
 		Entry("the cache, killed", topology.Cache, fault.Killed, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
 	)
 
-	DescribeTable("of two supernodes may lose the one that owns a task under way", func(ctx SpecContext, how fault.How) {
+	DescribeTable("of two supernodes may lose the one that owns a task under way", kills("next-supernode-never-asked"), func(ctx SpecContext, how fault.How) {
 		const originRate = 2 << 20 // bytes/s: 16 MiB take 8 s
 		bed := harness.Start(ctx, GinkgoTB(), topology.Of(2, 2, 3).OriginLimited(originRate))
 		peer, file := bed.Peers()[0], fixtures.Layer16M

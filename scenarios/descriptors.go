@@ -19,7 +19,7 @@ const tooMany = "too many open files"
 // as soon as it has some.
 var _ = Describe("File descriptors", descriptors, func() {
 	// Seen red: with EMFILE not told from other errors, the log says "bad answer".
-	It("exhausted on a peer: others go on, it recovers", smoke, func(ctx SpecContext) {
+	It("exhausted on a peer: others go on, it recovers", kills("too-many-files-not-told", "accept-gives-up"), smoke, func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		sick, well := bed.Peers()[0], bed.Peers()[1]
 
@@ -38,7 +38,7 @@ var _ = Describe("File descriptors", descriptors, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: without seed fallback the file comes from the origin.
-	It("exhausted on the primary seed: the backup serves", needs("seed-order"), func(ctx SpecContext) {
+	It("exhausted on the primary seed: the backup serves", kills("next-seed-never-asked"), needs("seed-order"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		primary, backup := bed.Seeds()[0], bed.Seeds()[1]
 
@@ -60,7 +60,7 @@ var _ = Describe("File descriptors", descriptors, func() {
 		Expect(bed.Served(primary)(ctx)).To(BeNumerically(">", 0))
 	}, SpecTimeout(harness.Spec))
 
-	It("exhausted on all seeds: files arrive all the same, and from seeds again afterwards", func(ctx SpecContext) {
+	It("exhausted on all seeds: files arrive all the same, and from seeds again afterwards", kills("origin-never-asked"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
 
@@ -74,7 +74,7 @@ var _ = Describe("File descriptors", descriptors, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with a supernode that drops its peers when a seed cannot be dialled, nobody is left.
-	It("exhausted on the supernode: nobody is lost, and newcomers get in afterwards", func(ctx SpecContext) {
+	It("exhausted on the supernode: nobody is lost, and newcomers get in afterwards", kills("own-lack-blamed-on-peers"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		supernode, newcomer := bed.Supernodes()[0], bed.Peers()[2]
 		everybody := topology.Names(append(bed.Seeds(), bed.Peers()...))
@@ -109,7 +109,7 @@ var _ = Describe("File descriptors", descriptors, func() {
 		Eventually(ctx, fresh(bed, newcomer)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 	}, SpecTimeout(harness.Spec))
 
-	It("too few from the start on a peer: it says so, others go on, more of them cure it", func(ctx SpecContext) {
+	It("too few from the start on a peer: it says so, others go on, more of them cure it", kills("too-many-files-not-told"), func(ctx SpecContext) {
 		const tooFew = 14 // standard streams, the poller and the listeners take about as many
 		bed := harness.Lay(ctx, GinkgoTB(), topology.Small().Descriptors(tooFew, "peer-1"))
 		sick, well := bed.Peers()[0], bed.Peers()[1]

@@ -16,6 +16,11 @@ var (
 	control      = Label("family:control")
 	proxy        = Label("family:proxy")
 	steering     = Label("family:steering")
+	origin       = Label("family:origin")
+	storage      = Label("family:storage")
+	diagnoses    = Label("family:diagnosis")
+	sharing      = Label("family:sharing")
+	leaks        = Label("family:leaks")
 	faults       = Label("family:faults")
 	canary       = Label("family:canary")
 )
@@ -26,3 +31,14 @@ func needs(what string) Labels { return Label("needs:" + what) }
 
 // smoke marks what `make test` runs: one promise of each family, and the canaries.
 var smoke = Label("smoke")
+
+// kills declares mutants of fixtures/mutants that the scenario must kill: built with one of
+// them in place of the release under test, the swarm makes it FAIL for the mutant's reason.
+// `make mutants` holds it to that.
+func kills(names ...string) Labels {
+	var labels Labels
+	for _, name := range names {
+		labels = append(labels, "kills:"+name)
+	}
+	return labels
+}

@@ -18,7 +18,7 @@ const pathMTU = 1200
 // not starve the download.
 var _ = Describe("An MTU black hole", mtu, func() {
 	// Seen red: with failed pieces taken from the origin at once, the other peer serves too little.
-	It("between a peer and one parent makes it take the pieces elsewhere", smoke, func(ctx SpecContext) {
+	It("between a peer and one parent makes it take the pieces elsewhere", kills("one-failed-piece-ends-all"), smoke, func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, file := bed.Peers()[0], fixtures.Layer64M // so many pieces that some are asked of the seed
 
@@ -35,7 +35,7 @@ var _ = Describe("An MTU black hole", mtu, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with stalls told as timeouts, the log has no stall.
-	It("between a peer and all parents sends it to the origin, and says that pieces stall", func(ctx SpecContext) {
+	It("between a peer and all parents sends it to the origin, and says that pieces stall", kills("origin-never-asked"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, file := bed.Peers()[0], fixtures.Layer4M
 
@@ -52,7 +52,7 @@ var _ = Describe("An MTU black hole", mtu, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with stalls told as timeouts, the log has no stall.
-	It("names the parent whose pieces stall", needs("stall-target"), func(ctx SpecContext) {
+	It("names the parent whose pieces stall", kills("pieces-without-deadline"), needs("stall-target"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
 
@@ -64,7 +64,7 @@ var _ = Describe("An MTU black hole", mtu, func() {
 
 	// Seen red: with a download that waits for its supernode without end, it never ends; with a peer
 	// that does not register again, what comes after the cure is from the origin.
-	DescribeTable("between a peer and the supernode costs it no file", func(ctx SpecContext, direction fault.Direction) {
+	DescribeTable("between a peer and the supernode costs it no file", kills("origin-never-asked"), func(ctx SpecContext, direction fault.Direction) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, file := bed.Peers()[0], fixtures.Layer64M // the digests of its pieces alone fill a packet
 
@@ -88,7 +88,7 @@ var _ = Describe("An MTU black hole", mtu, func() {
 	)
 
 	// Seen red: on Dragonfly, whose announcements fit into small packets.
-	It("between a peer and the supernode is told in the peer's log", needs("large-messages"), func(ctx SpecContext) {
+	It("between a peer and the supernode is told in the peer's log", kills("failures-not-logged"), needs("large-messages"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
 
@@ -103,7 +103,7 @@ var _ = Describe("An MTU black hole", mtu, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with a supernode that never forgives a failed parent, the origin goes on serving.
-	It("is cured by a lower interface MTU on the peer", func(ctx SpecContext) {
+	It("is cured by a lower interface MTU on the peer", kills("lost-supernode-never-returned-to"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
 		parents := append(bed.Seeds(), bed.Peers()[1:]...)

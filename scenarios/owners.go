@@ -15,7 +15,7 @@ import (
 // that is away takes nobody out.
 var _ = Describe("Of two supernodes", control, func() {
 	// Seen red: with peers that register with the first supernode only, the second counts none.
-	It("both count everybody, and one without the other goes on", needs("several-places"), func(ctx SpecContext) {
+	It("both count everybody, and one without the other goes on", kills("next-supernode-never-asked"), needs("several-places"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Of(2, 2, 2))
 		one, two := bed.Supernodes()[0], bed.Supernodes()[1]
 		everybody := topology.Names(append(bed.Seeds(), bed.Peers()...))
@@ -37,7 +37,7 @@ var _ = Describe("Of two supernodes", control, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with the way back to the first supernode forgotten, no task is ever its own again.
-	It("the first owns tasks again once it is back", needs("several-places"), func(ctx SpecContext) {
+	It("the first owns tasks again once it is back", kills("lost-supernode-never-returned-to"), needs("several-places"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Of(2, 1, 2))
 		one, peer := bed.Supernodes()[0], bed.Peers()[0]
 
@@ -56,15 +56,31 @@ var _ = Describe("Of two supernodes", control, func() {
 		}).WithTimeout(bed.Bounds().Rejoin).Should(Equal(one.Name))
 	}, SpecTimeout(harness.Spec))
 
+	// Seen red: with an owner that does not depend on the task, one has them all.
+	It("each owns some of the tasks", kills("first-supernode-owns-all"), needs("several-places"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Of(2, 1, 1))
+
+		By("downloading file after file")
+		owners := map[string]bool{}
+		for n := range 6 { // their names decide, so that this is no matter of chance
+			Expect(bed.Download(ctx, bed.Peers()[0], fixtures.Fresh(n)).Wait(ctx)).To(judge.BeIntact(fixtures.Fresh(n)))
+			owners[bed.Owner(ctx, fixtures.Fresh(n)).Name] = true
+		}
+		Expect(owners).To(SatisfyAll(HaveKey("supernode-1"), HaveKey("supernode-2")))
+	}, SpecTimeout(harness.Spec))
+
 	// Seen red: with an address that is looked up once and kept, the peer stays where it was.
-	It("the one that a name leads to is followed when the name moves", needs("several-places"), func(ctx SpecContext) {
+	It("the one that a name leads to is followed when the name moves", kills("dns-answer-kept-for-ever", "place-fought-over"), needs("several-places"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Of(2, 1, 2))
 		one, two, peer := bed.Supernodes()[0], bed.Supernodes()[1], bed.Peers()[0]
 
 		By("letting the first's name lead a peer to the second")
 		moved := bed.Inject(ctx, fault.DNSWrong{Nodes: []topology.Node{peer}, Of: []topology.Node{one}, To: two})
 		Eventually(ctx, bed.CountedBy(one)).WithTimeout(bed.Bounds().Notice).ShouldNot(ContainElement(peer.Name))
-		Expect(bed.CountedBy(two)(ctx)).To(ContainElement(peer.Name))
+
+		By("seeing it stay where it is, at the second once")
+		Consistently(ctx, bed.CountedBy(one)).WithTimeout(bed.Bounds().Drop).ShouldNot(ContainElement(peer.Name))
+		Expect(bed.Diagnoses(peer)(ctx)).NotTo(ContainElement(diagnosis("announce", "supernode-2:8002", "")))
 
 		By("letting it lead to the first again")
 		moved.Heal(ctx)
@@ -73,7 +89,7 @@ var _ = Describe("Of two supernodes", control, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with the watch over names leaving before anybody answers at the new address, it is out.
-	It("the one whose name leads nowhere is kept while it lives", needs("several-places"), func(ctx SpecContext) {
+	It("the one whose name leads nowhere is kept while it lives", kills("name-followed-into-nowhere"), needs("several-places"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Of(3, 1, 2))
 		one, dead, peer := bed.Supernodes()[0], bed.Supernodes()[2], bed.Peers()[0]
 

@@ -19,7 +19,7 @@ const flapPeriod = 2 * time.Second // half of it up, half down
 // After network trouble a node tries again by itself, and gets there.
 var _ = Describe("Retry", retry, func() {
 	// Seen red: with one attempt to register, as in 2.1.0, peer-1 stays out.
-	It("registers over a link that flaps", smoke, func(ctx SpecContext) {
+	It("registers over a link that flaps", kills("registers-once"), smoke, func(ctx SpecContext) {
 		bed := harness.Lay(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
 
@@ -33,7 +33,7 @@ var _ = Describe("Retry", retry, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with a peer that does not register again once it was in, peer-1 stays out.
-	It("registers again when the supernode no longer resets its connections", func(ctx SpecContext) {
+	It("registers again when the supernode no longer resets its connections", kills("lost-supernode-never-returned-to", "resets-logged-as-closed"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
 
@@ -48,7 +48,7 @@ var _ = Describe("Retry", retry, func() {
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(peer.Name))
 	}, SpecTimeout(harness.Spec))
 
-	It("gets files from the swarm again when the supernode no longer resets its connections", func(ctx SpecContext) {
+	It("gets files from the swarm again when the supernode no longer resets its connections", kills("lost-supernode-never-returned-to"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
 
@@ -79,13 +79,13 @@ var _ = Describe("Retry", retry, func() {
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ConsistOf(everybody))
 		Eventually(ctx, fresh(bed, bed.Peers()[0])).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 	},
-		Entry("killed and restarted", smoke, fault.Killed, SpecTimeout(harness.Spec)),
-		Entry("paused", fault.Paused, SpecTimeout(harness.Spec)),
-		Entry("dropped", fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("killed and restarted", kills("crash-without-supernode", "a-new-name-each-time"), smoke, fault.Killed, SpecTimeout(harness.Spec)),
+		Entry("paused", kills("lost-supernode-never-returned-to"), fault.Paused, SpecTimeout(harness.Spec)),
+		Entry("dropped", kills("retries-only-what-was-refused"), fault.Dropped, SpecTimeout(harness.Spec)),
 	)
 
 	// Seen red: with a patience of 250 ms for parents, the file comes from the origin.
-	It("takes a slow supernode for slow, not for dead", func(ctx SpecContext) {
+	It("takes a slow supernode for slow, not for dead", kills("slow-taken-for-dead"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
 		everybody := topology.Names(append(bed.Seeds(), bed.Peers()...))

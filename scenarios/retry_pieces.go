@@ -16,7 +16,7 @@ import (
 // A download that meets trouble takes its pieces elsewhere, and gets there.
 var _ = Describe("Retry", retry, func() {
 	// Seen red: with failed pieces taken from the origin at once, it serves two thirds of the file.
-	It("finishes a download over links that flap", func(ctx SpecContext) {
+	It("finishes a download over links that flap", kills("failed-pieces-from-origin"), func(ctx SpecContext) {
 		const originRate = 4 << 20 // bytes/s: 16 MiB take 4 s, two turns of the flapping
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
 		peer, file := bed.Peers()[0], fixtures.Layer16M
@@ -35,7 +35,7 @@ var _ = Describe("Retry", retry, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with failed pieces taken from the origin at once, peers serve too little.
-	It("takes pieces elsewhere when a parent resets its connections", func(ctx SpecContext) {
+	It("takes pieces elsewhere when a parent resets its connections", kills("one-failed-piece-ends-all"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, file := bed.Peers()[0], fixtures.Layer64M // so many pieces that some are asked of the seed
 
@@ -51,7 +51,7 @@ var _ = Describe("Retry", retry, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with peers that go to the origin as soon as the supernode is lost, it serves the rest.
-	It("does not let a lost supernode stop a download under way", func(ctx SpecContext) {
+	It("does not let a lost supernode stop a download under way", kills("parents-forgotten-with-the-supernode"), func(ctx SpecContext) {
 		const originRate = 2 << 20 // bytes/s: 16 MiB take 8 s
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
 		file := fixtures.Layer16M
@@ -68,7 +68,7 @@ var _ = Describe("Retry", retry, func() {
 		Expect(download.Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
 	}, SpecTimeout(harness.Spec))
 
-	It("gets a file past a parent that trickles", func(ctx SpecContext) {
+	It("gets a file past a parent that trickles", kills("slowest-blocks-all"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, file := bed.Peers()[0], fixtures.Layer64M // so many pieces that some are asked of the seed
 
@@ -84,7 +84,7 @@ var _ = Describe("Retry", retry, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with all pieces asked of the primary seed, the origin has to help out.
-	It("gets a file past a parent that trickles from others that have it", needs("patience"), func(ctx SpecContext) {
+	It("gets a file past a parent that trickles from others that have it", kills("slowest-blocks-all"), needs("patience"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, file := bed.Peers()[0], fixtures.Layer4M
 

@@ -17,7 +17,7 @@ import (
 // are away do peers go to the origin, sparingly.
 var _ = Describe("An unreachable seed", seeds, func() {
 	// Seen red: without seed fallback, as in 2.1.0, the file comes from the origin.
-	DescribeTable("away before the start is replaced by the backup", func(ctx SpecContext, how fault.How) {
+	DescribeTable("away before the start is replaced by the backup", kills("next-seed-never-asked"), func(ctx SpecContext, how fault.How) {
 		bed := harness.Lay(ctx, GinkgoTB(), topology.Small())
 		primary, backup := bed.Seeds()[0], bed.Seeds()[1]
 
@@ -39,7 +39,7 @@ var _ = Describe("An unreachable seed", seeds, func() {
 	)
 
 	// Seen red: without seed fallback, as in 2.1.0, the download fails and names the lost parent.
-	DescribeTable("lost in the middle of a download does not stop it", func(ctx SpecContext, how fault.How) {
+	DescribeTable("lost in the middle of a download does not stop it", kills("one-failed-piece-ends-all"), func(ctx SpecContext, how fault.How) {
 		const originRate = 3 << 20 // bytes/s: 16 MiB take about 5 s, time enough to act halfway
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
 		file := fixtures.Layer16M
@@ -64,7 +64,7 @@ var _ = Describe("An unreachable seed", seeds, func() {
 	)
 
 	// Seen red: without seed fallback, as in 2.1.0, the file comes from the origin.
-	It("paused, so that it accepts and never answers, is replaced by the backup", needs("seed-order"), func(ctx SpecContext) {
+	It("paused, so that it accepts and never answers, is replaced by the backup", kills("seeds-without-deadline"), needs("seed-order"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 
 		By("pausing the primary seed")
@@ -76,7 +76,7 @@ var _ = Describe("An unreachable seed", seeds, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: without seed fallback, as in 2.1.0, the file comes from the origin.
-	It("whose address is wrong is passed over", needs("wrong-seed"), func(ctx SpecContext) {
+	It("whose address is wrong is passed over", kills("next-seed-never-asked", "log-without-target"), needs("wrong-seed"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().SeededBy("no-such-seed:65000", "seed-2:65000"))
 
 		By("downloading")
@@ -89,7 +89,7 @@ var _ = Describe("An unreachable seed", seeds, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with 256 KiB instead of 4 MiB a request, the origin is asked too often.
-	It("with no other left sends peers to the origin, sparingly", func(ctx SpecContext) {
+	It("with no other left sends peers to the origin, sparingly", kills("origin-never-asked", "origin-stampeded", "asks-origin-in-crumbs"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		file := fixtures.Layer16M
 

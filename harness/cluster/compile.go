@@ -22,15 +22,18 @@ const lockEvery = 100 * time.Millisecond
 // compile builds the binaries that recipes want into bin, static, for the engine's
 // machine. All packages of a release go into one go build, which shares the work
 // between them; go itself leaves alone what is up to date in bin.
-func compile(ctx context.Context, root, bin, arch, release string, recipes []recipe, progress func(string)) error {
+func compile(ctx context.Context, root, bin, arch string, b batch, recipes []recipe, progress func(string)) error {
 	packages := packagesOf(recipes)
 	what := strings.Join(packages, ", ")
 	flags := "-s -w"
-	if release != "" {
-		flags += " -X " + releaseVariable + "=" + release
-		what = release + ": " + what
+	if b.release != "" {
+		flags += " -X " + releaseVariable + "=" + b.release
+		what = b.release + ": " + what
 	}
 	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", bin + string(os.PathSeparator)}
+	if b.overlay != "" {
+		args = append(args, "-overlay", b.overlay)
+	}
 	for _, p := range packages {
 		args = append(args, "./images/"+p)
 	}

@@ -115,6 +115,7 @@ func (e *Engine) Gate(ctx context.Context) ([]byte, error) {
 type batch struct {
 	release string // empty for what has none
 	names   []string
+	overlay string // path of what go build takes instead of sources; empty for none
 }
 
 func batches() []batch {
@@ -138,7 +139,7 @@ func (b batch) compile(ctx context.Context, root, bin, arch string, progress fun
 	if err != nil {
 		return nil, err
 	}
-	if err := compile(ctx, root, bin, arch, b.release, recipes, progress); err != nil {
+	if err := compile(ctx, root, bin, arch, b, recipes, progress); err != nil {
 		return nil, err
 	}
 	images := make([]image, 0, len(recipes))

@@ -47,7 +47,7 @@ type Leftover struct {
 	Role    string
 	Bed     string // empty for what belongs to no bed
 	Created time.Time
-	Running bool // or about to; of networks, faultd's own for a while
+	Running bool // or about to; of networks, faultd's own for a while; of a variant's image, held
 }
 
 // Leftovers lists the containers and networks of all sessions, live ones too.
@@ -136,19 +136,25 @@ func Dead(all []Leftover) []Leftover {
 }
 
 // StaleImages lists the images built from images/ that a newer one of the same name
-// and release has superseded.
-func (e *Engine) StaleImages(ctx context.Context) ([]Leftover, error) {
+// and release has superseded, and those of variants that nobody holds any more; with all
+// also of variants that are held.
+func (e *Engine) StaleImages(ctx context.Context, all bool) ([]Leftover, error) {
+	variants, err := e.variants(ctx, client.Filters{}.Add("label", LabelVariant))
+	if err != nil {
+		return nil, err
+	}
+	abandoned := slices.DeleteFunc(variants, func(l Leftover) bool { return l.Running && !all })
 	images, err := e.client.ImageList(ctx, client.ImageListOptions{Filters: client.Filters{}.Add("label", LabelImage)})
 	if err != nil {
 		return nil, fmt.Errorf("list images: %w", err)
 	}
-	var all []Leftover
+	var own []Leftover
 	for _, i := range images.Items {
 		for _, tag := range i.RepoTags {
-			all = append(all, Leftover{Kind: KindImage, ID: tag, Name: tag, Created: time.Unix(i.Created, 0)})
+			own = append(own, Leftover{Kind: KindImage, ID: tag, Name: tag, Created: time.Unix(i.Created, 0)})
 		}
 	}
-	return superseded(all), nil
+	return append(superseded(own), abandoned...), nil
 }
 
 // superseded keeps all but the newest of each name and release.

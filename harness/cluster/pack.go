@@ -23,6 +23,7 @@ import (
 type image struct {
 	recipe  recipe
 	release string
+	variant string   // empty for the project's own
 	context []string // paths of its files besides the Dockerfile, in order
 	hash    string   // 12 hex digits over the Dockerfile and those files
 }
@@ -75,10 +76,23 @@ func (i image) key() string {
 }
 
 func (i image) ref() string {
-	if i.release == "" {
+	switch {
+	case i.release == "":
 		return fmt.Sprintf("faultbed/%s:%s", i.recipe.name, i.hash)
+	case i.variant != "":
+		return fmt.Sprintf("faultbed/%s:%s-%s-%s", i.recipe.name, i.release, i.variant, i.hash)
+	default:
+		return fmt.Sprintf("faultbed/%s:%s-%s", i.recipe.name, i.release, i.hash)
 	}
-	return fmt.Sprintf("faultbed/%s:%s-%s", i.recipe.name, i.release, i.hash)
+}
+
+// labels are what the image carries. A variant has labels of its own, in its Dockerfile,
+// and none that says it is built from images/: it supersedes no image of the project.
+func (i image) labels() map[string]string {
+	if i.variant != "" {
+		return nil
+	}
+	return map[string]string{LabelImage: i.recipe.name}
 }
 
 // ensure builds the image unless the engine has it.
@@ -91,7 +105,7 @@ func (e *Engine) ensure(ctx context.Context, i image, progress func(string)) err
 	body, writer := io.Pipe()
 	go func() { writer.CloseWithError(i.pack(writer)) }()
 	result, err := e.client.ImageBuild(ctx, body, client.ImageBuildOptions{
-		Tags: []string{i.ref()}, Labels: map[string]string{LabelImage: i.recipe.name},
+		Tags: []string{i.ref()}, Labels: i.labels(),
 		Version: build.BuilderV1, Remove: true, ForceRemove: true,
 	})
 	_ = body.Close() // ends pack when the engine has not read all

@@ -42,6 +42,7 @@ var Catalogue = []Entry{
 	{Kind: "unreachable", Does: "nodes are dropped, refused, paused or killed"},
 	{Kind: "pause", Does: "processes are frozen"},
 	{Kind: "kill", Does: "processes are killed, and started again when healed"},
+	{Kind: "stop", Does: "processes are told to end, and started again when healed"},
 	{Kind: "restart", Does: "processes are stopped and started again"},
 	{Kind: "fd-limit", Does: "processes have few file descriptors left"},
 	{Kind: "fd-hog", Does: "idle connections are held against a port"},

@@ -101,6 +101,7 @@ func catalogue(w *world) map[string]entry {
 	}
 	onNodes("pause", func(n []topology.Node) fault.Fault { return fault.Pause{Nodes: n} })
 	onNodes("kill", func(n []topology.Node) fault.Fault { return fault.Kill{Nodes: n} })
+	onNodes("stop", func(n []topology.Node) fault.Fault { return fault.Stop{Nodes: n} })
 	onNodes("restart", func(n []topology.Node) fault.Fault { return fault.Restart{Nodes: n} })
 	onNodes("clamp", func(n []topology.Node) fault.Fault { return fault.Clamp{Nodes: n, Bytes: 1200} })
 	onNodes("fd-limit", func(n []topology.Node) fault.Fault { return fault.FDLimit{Nodes: n} })

@@ -21,14 +21,31 @@ func (k Kill) Target() string { return list(k.Nodes) }
 
 // Plan implements Fault.
 func (k Kill) Plan(t Target, id string) (Plan, error) {
-	plan, err := outage(t, k.Nodes)
+	return ended(t, k.Nodes, id, "SIGKILL", t.Processes().Kill)
+}
+
+// ended is the plan of nodes that end by a signal and are started again when healed.
+func ended(t Target, nodes []topology.Node, id, signal string, end func(ctx context.Context, node string) error) (Plan, error) {
+	plan, err := outage(t, nodes)
 	if err != nil {
 		return Plan{}, err
 	}
-	plan.Mechanism, plan.Bites = "SIGKILL by the engine; its links refused, as its host would", refused
-	plan.Counters, plan.Spared = figures("running processes", names(k.Nodes), runs(t)), figures("running processes", others(t, k.Nodes), runs(t))
-	plan.Proven, plan.Ends = dead, names(k.Nodes)
-	plan.Apply = func(ctx context.Context) (Undo, error) { return k.kill(ctx, t, id) }
+	plan.Mechanism, plan.Bites = signal+" by the engine; its links refused, as its host would", refused
+	plan.Counters, plan.Spared = figures("running processes", names(nodes), runs(t)), figures("running processes", others(t, nodes), runs(t))
+	plan.Proven, plan.Ends = dead, names(nodes)
+	plan.Apply = func(ctx context.Context) (Undo, error) {
+		var undos stack
+		removeRules, err := refuseFor(ctx, t, id, nodes)
+		undos.push(removeRules)
+		if err != nil {
+			return undos.undo, err
+		}
+		start, err := each(ctx, nodes, func(ctx context.Context, node string) (Undo, error) {
+			return func(ctx context.Context) error { return t.Processes().Start(ctx, node) }, end(ctx, node)
+		})
+		undos.push(start)
+		return undos.undo, err
+	}
 	return plan, nil
 }
 
@@ -39,20 +56,6 @@ func (k Kill) Plan(t Target, id string) (Plan, error) {
 func refuseFor(ctx context.Context, t Target, id string, nodes []topology.Node) (Undo, error) {
 	into := Into(nodes...).In(t.Edges())
 	return packets{edges: into, direction: Upstream, rule: agent.Rule{Verdict: agent.Reset}}.apply(ctx, t, id)
-}
-
-func (k Kill) kill(ctx context.Context, t Target, id string) (Undo, error) {
-	var undos stack
-	removeRules, err := refuseFor(ctx, t, id, k.Nodes)
-	undos.push(removeRules)
-	if err != nil {
-		return undos.undo, err
-	}
-	start, err := each(ctx, k.Nodes, func(ctx context.Context, node string) (Undo, error) {
-		return func(ctx context.Context) error { return t.Processes().Start(ctx, node) }, t.Processes().Kill(ctx, node)
-	})
-	undos.push(start)
-	return undos.undo, err
 }
 
 // fromOutside leaves out the edges whose client is one of nodes.

@@ -1,14 +1,17 @@
 package system_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/faultbed/faultbed/harness/system"
 	"github.com/faultbed/faultbed/harness/system/dragonfly"
 	"github.com/faultbed/faultbed/harness/system/reference"
+	"github.com/faultbed/faultbed/images/swarm"
 )
 
 // A need that no system lacks is misspelled, or none: its scenarios would run everywhere.
@@ -41,5 +44,18 @@ func TestEveryNeedIsLackedBySomebody(t *testing.T) {
 	}
 	if found == 0 {
 		t.Error("no scenario needs anything: has the label another name now?")
+	}
+}
+
+// Seen red by leaving 2.0.0 out of the scenario's list.
+func TestEveryReleaseIsCovered(t *testing.T) {
+	text, err := os.ReadFile("../../scenarios/skew.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, release := range swarm.ReleaseNames() {
+		if n := strings.Count(string(text), fmt.Sprintf("%q", release)); n != 3 {
+			t.Errorf("scenarios/skew.go names %s %d times: once in the list, twice in its Entry", release, n)
+		}
 	}
 }

@@ -51,8 +51,13 @@ type Warming interface {
 
 // Profiled is a System whose nodes tell where their goroutines stand.
 type Profiled interface {
-	// Goroutines is where a node tells it, inside; "" if it does not.
-	Goroutines(n topology.Node) (url string)
+	// Stacks is where a node tells it, inside; "" if it does not.
+	Stacks(n topology.Node) (url string)
+}
+
+// Gauged is a System whose nodes tell how many goroutines they run.
+type Gauged interface {
+	Goroutines(ctx context.Context, in Inside, node topology.Node) (int, error)
 }
 
 // ErrNotCounted says that a system, or a release of it, does not count what is asked.
@@ -161,6 +166,9 @@ type Bounds struct {
 	Forgive  time.Duration // until a parent that failed is tried again after its cure
 	Rejoin   time.Duration // from a healed network to the peer being counted again
 	Download time.Duration // for the largest file of the catalogue under a fault
+
+	// What lies between two attempts to register in the long run, at least and at most.
+	RetryPauseLeast, RetryPauseMost time.Duration
 
 	OriginPeers   int64 // that may fetch one file from the origin at the same time
 	OriginSpan    int64 // bytes that are fetched from the origin by one request, at least

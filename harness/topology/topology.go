@@ -50,6 +50,8 @@ type Node struct {
 	// Disk is the size of a disk of its own for the pieces that it keeps, in bytes, made of
 	// memory; 0 is the container's file system.
 	Disk int64
+	// Quota is how many bytes of pieces it may hold, by its own configuration; 0 is no limit.
+	Quota int64
 }
 
 // Topology is a deployment to be. The zero value is not valid; start from Of or Small.
@@ -121,6 +123,12 @@ func (t Topology) Descriptors(n int, names ...string) Topology {
 // their own of so many bytes.
 func (t Topology) Disk(bytes int64, names ...string) Topology {
 	return t.edit(names, func(node *Node) { node.Disk = bytes })
+}
+
+// Quota returns t with those nodes, or all when none is named, told to hold no more than
+// so many bytes of pieces.
+func (t Topology) Quota(bytes int64, names ...string) Topology {
+	return t.edit(names, func(node *Node) { node.Quota = bytes })
 }
 
 // SeededBy returns t with the supernodes told these seed addresses, primary first.

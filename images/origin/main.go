@@ -1,5 +1,12 @@
 // Command origin is the web server that files come from. It makes their content
 // from their names, serves ranges, can be slowed, and counts what it serves to whom.
+//
+//	GET /files/<name>               a file of the fixtures
+//	GET /files/<name>?fault=<kind>  the same, and the origin misbehaves; kinds are
+//	                                404, 403, 500, close-early, lies-long, lies-short, changing,
+//	                                no-ranges, silent, html, redirect, loop: see package trouble
+//	GET /stats                      what was served, by client and by file
+//	GET /healthy, /probe?bytes=<n>  path tests
 package main
 
 import (

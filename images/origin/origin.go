@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/faultbed/faultbed/fixtures"
+	"github.com/faultbed/faultbed/images/origin/trouble"
 )
 
 // maxProbe is the most bytes that one path test may ask for.
@@ -81,7 +82,7 @@ func (o *origin) serveFile(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("ETag", strconv.Quote(file.SHA256))
 	out := &paced{ResponseWriter: w, ctx: r.Context(), rate: o.rate, started: time.Now(), count: count}
-	http.ServeContent(out, r, "", time.Time{}, fixtures.Reader(file))
+	trouble.Serve(out, r, file, trouble.Kind(r.URL.Query().Get("fault")))
 }
 
 func (o *origin) count(client, file string, requests, bytes int64) {
@@ -92,6 +93,9 @@ func (o *origin) count(client, file string, requests, bytes int64) {
 	o.stats.ByClient[client] = add(o.stats.ByClient[client])
 	o.stats.ByFile[file] = add(o.stats.ByFile[file])
 }
+
+// Unwrap lets a response be flushed.
+func (p *paced) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
 // paced is a response whose body leaves no faster than rate, and is counted.
 type paced struct {

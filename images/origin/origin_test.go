@@ -34,7 +34,7 @@ func get(t *testing.T, url, ranges string) (status int, body []byte) {
 	return response.StatusCode, body
 }
 
-// Seen red by not counting, and by ignoring the rate.
+// Seen red by not counting, by ignoring the rate, and by ignoring the fault.
 func TestOriginServesCountsAndPaces(t *testing.T) {
 	server := httptest.NewServer(newOrigin(8<<10, 0).routes())
 	defer server.Close()
@@ -58,12 +58,16 @@ func TestOriginServesCountsAndPaces(t *testing.T) {
 	if _, zeros := get(t, server.URL+"/probe?bytes=1200", ""); len(zeros) != 1200 {
 		t.Errorf("probe gave %d bytes", len(zeros))
 	}
+	if status, _ := get(t, url+"?fault=403", ""); status != http.StatusForbidden {
+		t.Errorf("fault: status %d", status)
+	}
 	var stats Stats
 	_, raw := get(t, server.URL+"/stats", "")
 	if err := json.Unmarshal(raw, &stats); err != nil {
 		t.Fatal(err)
 	}
-	want := Traffic{Requests: 2, Bytes: fixtures.Manifest.Size + 10}
+	refusal := int64(len("Forbidden\n"))
+	want := Traffic{Requests: 3, Bytes: fixtures.Manifest.Size + 10 + refusal}
 	if stats.Traffic != want || stats.ByClient["127.0.0.1"] != want || stats.ByFile[fixtures.Manifest.Name] != want {
 		t.Errorf("stats %s", raw)
 	}

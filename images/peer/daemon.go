@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/docker/go-units"
 	"github.com/spf13/cobra"
 
 	"github.com/faultbed/faultbed/images/swarm"
@@ -19,15 +20,18 @@ import (
 func daemonCommand() *cobra.Command {
 	// The ports of a real deployment, all inside the range that must be open between hosts.
 	cfg := daemon.Config{GRPC: ":65000", Proxy: ":65001", Pieces: ":65002", Status: ":65003"}
-	var profile string
+	var profile, quota string
 	cmd := &cobra.Command{
 		Use: "daemon", Short: "Join the swarm and serve pieces", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if len(cfg.Supernodes) == 0 {
-				return errors.New("at least one --supernode is needed")
+				return badUsage("at least one --supernode is needed")
+			}
+			if cfg.Quota, err = units.RAMInBytes(quota); err != nil || cfg.Quota < 0 {
+				return badUsage("quota %q is no size such as 512MiB", quota)
 			}
 			if cfg.Profile, err = timers.ByName(profile); err != nil {
-				return err
+				return badUsage("%w", err)
 			}
 			if cfg.Hostname == "" {
 				if cfg.Hostname, err = os.Hostname(); err != nil {
@@ -59,6 +63,8 @@ func daemonCommand() *cobra.Command {
 	f.StringVar(&profile, "profile", timers.Fast.Name, "timers: fast or production")
 	f.StringVar(&cfg.AdvertiseIP, "advertise-ip", "", "address stated to others (default: that of the first interface that is no loopback)")
 	f.StringVar(&cfg.DataDir, "data-dir", "/var/lib/swarm", "folder of the held pieces")
+	f.StringVar(&quota, "quota", "0", "content to hold at most, such as 512MiB; the least recently used files go first (0: no limit)")
+	f.StringVar(&cfg.Mirror, "mirror", "", "server, as http://host:port, whose files the proxy port gives under their own paths")
 	f.StringVar(&cfg.Socket, "socket", defaultSocket, "unix socket for dfget")
 	return cmd
 }

@@ -18,9 +18,11 @@ import (
 	"time"
 
 	"github.com/faultbed/faultbed/fixtures"
+	"github.com/faultbed/faultbed/images/origin/trouble"
 	"github.com/faultbed/faultbed/images/swarm"
 	"github.com/faultbed/faultbed/images/swarm/daemon"
 	"github.com/faultbed/faultbed/images/swarm/dfget"
+	"github.com/faultbed/faultbed/images/swarm/piece"
 	"github.com/faultbed/faultbed/images/swarm/supernode"
 	"github.com/faultbed/faultbed/images/swarm/timers"
 	"github.com/faultbed/faultbed/images/swarm/wire"
@@ -144,6 +146,11 @@ type peer struct {
 // peer starts a peer, or with seed a seed, at that address; its supernodes are at the last ones.
 func (b *bed) peer(at int, release string, seed bool, supernodes ...int) *peer {
 	b.t.Helper()
+	return b.start(b.peerConfig(at, release, seed, supernodes...))
+}
+
+func (b *bed) peerConfig(at int, release string, seed bool, supernodes ...int) daemon.Config {
+	b.t.Helper()
 	ip, dir := b.addr(at), b.t.TempDir()
 	name := fmt.Sprintf("peer-%d", at)
 	cfg := daemon.Config{
@@ -156,15 +163,21 @@ func (b *bed) peer(at int, release string, seed bool, supernodes ...int) *peer {
 	if len(b.names) > 0 {
 		cfg.Stack, cfg.Supernodes = b, append(cfg.Supernodes, slices.Collect(maps.Keys(b.names))...)
 	}
+	return cfg
+}
+
+// start starts a peer that is configured by hand.
+func (b *bed) start(cfg daemon.Config) *peer {
+	b.t.Helper()
 	d, err := daemon.New(cfg)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	can, err := swarm.CapabilitiesOf(release)
+	can, err := swarm.CapabilitiesOf(cfg.Release)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return &peer{b.run(d.Run), d, dir, can, b}
+	return &peer{b.run(d.Run), d, cfg.DataDir, can, b}
 }
 
 // get downloads a fixture through a peer, as dfget does.
@@ -220,6 +233,18 @@ func (b *bed) counts(s *superNode, n int, within time.Duration) {
 	})
 }
 
+// announced waits until the supernode knows how many pieces of a file a peer holds.
+func (b *bed) announced(s *superNode, p *peer, file fixtures.File, pieces int) {
+	b.t.Helper()
+	id := piece.TaskID(b.origin.url(file), file.SHA256)
+	eventually(b.t, b.timers.RejoinWithin(), fmt.Sprintf("%d pieces of %s announced", pieces, file.Name), func() (string, bool) {
+		got := s.Snapshot()
+		return fmt.Sprintf("%+v", got.Peers), slices.ContainsFunc(got.Peers, func(known supernode.Peer) bool {
+			return known.Name == p.Host().GetName() && known.Held[id] == pieces
+		})
+	})
+}
+
 // origin serves the fixtures and counts.
 type origin struct {
 	addr     string
@@ -254,7 +279,7 @@ func (o *origin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	o.requests.Add(1)
-	http.ServeContent(&countedWriter{w, o, r.Context(), 0}, r, "", time.Time{}, fixtures.Reader(file))
+	trouble.Serve(&countedWriter{w, o, r.Context(), 0}, r, file, trouble.Kind(r.URL.Query().Get("fault")))
 }
 
 type countedWriter struct {
@@ -283,6 +308,8 @@ func (w *countedWriter) Write(p []byte) (int, error) {
 	w.o.bytes.Add(int64(n))
 	return n, err
 }
+
+func (w *countedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // slow makes responses trickle (about 160 KiB/s) beyond n bytes, until release.
 func (o *origin) slow(n int64) {

@@ -39,15 +39,18 @@ type Capabilities struct {
 	// Drain: told to stop, a peer leaves the swarm first and finishes the uploads
 	// under way before it closes its ports. Without it they are cut.
 	Drain bool
+	// Resume: a peer keeps over a restart what it holds, and goes on where it was.
+	// Without it the store is cleared at start.
+	Resume bool
 }
 
 // releases is the table of all releases, oldest first. The README shows it.
 var releases = []Capabilities{
 	{Release: "2.0.0", Protocol: "2.0", Accepts: []string{"2.0", "2.1"}},
 	{Release: "2.1.0", Protocol: "2.1", Accepts: []string{"2.0", "2.1", "2.2"}, Ownership: true},
-	{Release: "2.2.1", Protocol: "2.2", Accepts: []string{"2.1", "2.2", "2.3"}, Ownership: true, SeedFallback: true, Retry: true, DiagnosticLog: true},
-	{Release: "2.3.0", Protocol: "2.3", Accepts: []string{"2.2", "2.3"}, Ownership: true, SeedFallback: true, Retry: true, DiagnosticLog: true, Drain: true},
-	{Release: "3.0.0", Protocol: "3.0", Accepts: []string{"3.0"}, Ownership: true, SeedFallback: true, Retry: true, DiagnosticLog: true, Drain: true},
+	{Release: "2.2.1", Protocol: "2.2", Accepts: []string{"2.1", "2.2", "2.3"}, Ownership: true, SeedFallback: true, Retry: true, DiagnosticLog: true, Resume: true},
+	{Release: "2.3.0", Protocol: "2.3", Accepts: []string{"2.2", "2.3"}, Ownership: true, SeedFallback: true, Retry: true, DiagnosticLog: true, Drain: true, Resume: true},
+	{Release: "3.0.0", Protocol: "3.0", Accepts: []string{"3.0"}, Ownership: true, SeedFallback: true, Retry: true, DiagnosticLog: true, Drain: true, Resume: true},
 }
 
 // Releases lists what each release can do, oldest first.

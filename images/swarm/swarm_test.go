@@ -21,7 +21,12 @@ import (
 
 const stable = "2.2.1"
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if cfg, ok := os.LookupEnv(victimEnv); ok {
+		victim(cfg)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func TestPeersJoinInAnyOrderAndKnowEachOther(t *testing.T) {
 	t.Parallel()

@@ -60,6 +60,21 @@ func TestInterruptedChildMayLeaveOnItsOwn(t *testing.T) {
 	}
 }
 
+func TestPartMayEndAlone(t *testing.T) {
+	whole, ask := wished(t)
+	part, stop := whole.part()
+	stop()
+	if !part.enough() || part.happened() || part.asked.Err() == nil || whole.asked.Err() != nil {
+		t.Error("a part that was stopped has shown enough, and nobody else is to end")
+	}
+	other, stop := whole.part()
+	defer stop()
+	ask()
+	if !other.happened() || other.enough() {
+		t.Error("a part does not end with the whole")
+	}
+}
+
 func TestInsistingKillsTheWholeGroup(t *testing.T) {
 	// The grandchild ignores the signal too, and holds the group.
 	c, pipe := shell(t, `trap '' INT TERM; sleep 600 & echo ready; wait; wait`)

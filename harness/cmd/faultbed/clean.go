@@ -51,7 +51,7 @@ func (c cleaning) clean(ctx context.Context, engine *cluster.Engine, to io.Write
 	if err != nil {
 		return err
 	}
-	stale, err := engine.StaleImages(ctx)
+	stale, err := engine.StaleImages(ctx, c.all)
 	if err != nil {
 		return err
 	}

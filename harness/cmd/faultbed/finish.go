@@ -12,18 +12,18 @@ import (
 )
 
 // close writes what a run leaves, prints how it ended, and returns its exit status.
-func (r *runner) close(i *interruption) error {
+func (r *runner) close(i *interruption, s *screen) error {
 	r.run.WallMS = time.Since(r.run.Started).Milliseconds()
 	r.run.Again = report.Again(r.run.Seed, r.options.chosen())
 	wrote := r.write()
-	r.screen.say("")
-	err := errors.Join(wrote, report.Table(r.screen.out, r.run))
-	r.screen.say("")
-	r.screen.say("%d scenarios in %.1f s: %s", len(r.run.Scenarios), float64(r.run.WallMS)/1000, filepath.Join(r.screen.run, "run.json"))
-	r.screen.say("report: %s", filepath.Join(r.screen.run, "report.html"))
-	r.screen.say("again: %s", r.run.Again)
+	s.say("")
+	err := errors.Join(wrote, report.Table(s.out, r.run))
+	s.say("")
+	s.say("%d scenarios in %.1f s: %s", len(r.run.Scenarios), float64(r.run.WallMS)/1000, filepath.Join(s.run, "run.json"))
+	s.say("report: %s", filepath.Join(s.run, "report.html"))
+	s.say("again: %s", r.run.Again)
 	if all := len(r.run.Scenarios); all > 0 && report.Count(r.run.Scenarios)[history.NotApplicable] == all {
-		r.screen.say("nothing is proven: none of these applies to %s", r.options.underTest)
+		s.say("nothing is proven: none of these applies to %s", r.options.underTest)
 	}
 	switch status := report.ExitStatus(r.run.Scenarios); {
 	case err != nil:

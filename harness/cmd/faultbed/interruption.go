@@ -73,6 +73,19 @@ func (i *interruption) watch(signals <-chan os.Signal, minded bool, over <-chan 
 	}
 }
 
+// errEnough is why a part of what is under way was ended before the rest.
+var errEnough = errors.New("it has shown enough")
+
+// part is an interruption of something that may also end alone: by stop, which is to be
+// called in any case.
+func (i *interruption) part() (part *interruption, stop func()) {
+	asked, cancel := context.WithCancelCause(i.asked)
+	return &interruption{asked: asked, insisted: i.insisted, signal: syscall.SIGINT}, func() { cancel(errEnough) }
+}
+
+// enough says whether this part was ended alone.
+func (i *interruption) enough() bool { return errors.Is(context.Cause(i.asked), errEnough) }
+
 // happened says whether the first wish was uttered.
 func (i *interruption) happened() bool {
 	return errors.Is(context.Cause(i.asked), errInterrupted)

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/faultbed/faultbed/harness/mutant"
 )
 
 // Pieces of ginkgo's language of label filters, as its parser (types.ParseLabelFilter)
@@ -44,6 +46,11 @@ func checkLabels(filter string, specs []spec) error {
 	known = slices.Compact(known)
 	for _, label := range labelsIn(filter) {
 		if !slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, label) }) {
+			if others, declared := split(known); strings.HasPrefix(label, mutant.Label) {
+				known = declared
+			} else {
+				known = others
+			}
 			return usage("label %q is on no scenario: choose from %s", label, strings.Join(known, ", "))
 		}
 	}

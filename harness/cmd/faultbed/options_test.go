@@ -55,6 +55,14 @@ func TestBadInputIsOneLineAndNothingStarts(t *testing.T) {
 		{[]string{"bed", "--nodes", "-1"}, "counts cannot be negative"},
 		{[]string{"bed", "--nodes", "2", "--seeds", "3"}, "3 seeds among 2 nodes"},
 		{[]string{"bed", "--seeds", "many"}, `seeds "many"`},
+		{[]string{"mutants", "--matrix", "half"}, "choose declared or full"},
+		{[]string{"mutants", "--sample", "0"}, `sample "0" is no count`},
+		{[]string{"mutants", "--procs", "many"}, `procs "many" is no count`},
+		{[]string{"mutants", "--seed", "x"}, `seed "x" is no whole number`},
+		{[]string{"mutants", "--mutant", "a", "--sample", "2"}, "leave one out"},
+		{[]string{"mutants", "--matrix", "full", "--sample", "2"}, "leave one out"},
+		{[]string{"mutants", "--mutant", "no-such-mutant"}, `mutant "no-such-mutant" is not in fixtures/mutants`},
+		{[]string{"mutants", "a-mutant"}, `unknown argument "a-mutant"`},
 		{[]string{"dance"}, `unknown argument "dance"`},
 	} {
 		var stdout, stderr bytes.Buffer

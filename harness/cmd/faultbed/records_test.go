@@ -135,7 +135,7 @@ func TestDiscontentedSuiteIsNotGreen(t *testing.T) {
 		var out bytes.Buffer
 		left := opened(t)
 		one := newRunnerFor(&out, t.TempDir())
-		left.add(history.Scenario{Name: "only", Repeat: 1, Verdict: c.verdict}, one.screen.ended)
+		left.add(history.Scenario{Name: "only", Repeat: 1, Verdict: c.verdict}, one.tell)
 		i, release := watchInterruption(t.Context())
 		one.settle(round{number: 1, run: one.dir}, i, left, c.failed)
 		release()
@@ -146,7 +146,7 @@ func TestDiscontentedSuiteIsNotGreen(t *testing.T) {
 }
 
 func newRunnerFor(out *bytes.Buffer, dir string) *runner {
-	return &runner{chosen: []spec{{name: "only"}}, screen: newScreen(out), dir: dir}
+	return &runner{chosen: []spec{{name: "only"}}, tell: newScreen(out).ended, dir: dir}
 }
 
 func TestScreenTellsWhatMatters(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -71,18 +72,29 @@ func (w words) run(i *interruption, s *screen) error {
 		return err
 	}
 	defer func() { _ = compiled.remove() }() // in the temporary folder
-	if o.procs == 0 {
-		o.procs = min(max(info.CPUs, 1)+1, procsAtMost) // scenarios wait more than they compute
-	}
-	o.procs = min(o.procs, len(chosen))
+	o.procs = min(cmp.Or(o.procs, procsOn(info)), len(chosen))
 	r := runner{
-		options: o, suite: compiled, chosen: chosen, screen: s, engine: engine,
-		run: history.Run{Seed: o.seed, System: o.system, Release: o.release, Given: slices.Sorted(maps.Keys(o.given)), Profile: o.profile, Started: started, Host: history.Host{
-			Kernel: info.Kernel, Engine: info.Version, CPUs: info.CPUs, MemoryBytes: info.MemoryBytes,
-		}},
+		options: o, suite: compiled, chosen: chosen, engine: engine, tell: s.ended,
+		run: o.begin(started, info),
 	}
-	return r.all(i, images)
+	return r.all(i, images, s)
 }
+
+// begin is what run.json says of a run before anything has run.
+func (o options) begin(started time.Time, info cluster.Info) history.Run {
+	return history.Run{
+		Seed: o.seed, System: o.system, Release: o.release, Given: slices.Sorted(maps.Keys(o.given)), Profile: o.profile,
+		Started: started, Host: hostOf(info),
+	}
+}
+
+func hostOf(info cluster.Info) history.Host {
+	return history.Host{Kernel: info.Kernel, Engine: info.Version, CPUs: info.CPUs, MemoryBytes: info.MemoryBytes}
+}
+
+// procsOn is how many scenarios run at once on a machine when the user does not say: they
+// wait more than they compute.
+func procsOn(info cluster.Info) int { return min(max(info.CPUs, 1)+1, procsAtMost) }
 
 // ready connects to the engine and refuses a machine that cannot carry a bed.
 func ready(ctx context.Context, s *screen) (*cluster.Engine, cluster.Info, error) {

@@ -117,6 +117,8 @@ func (s *System) Bounds() system.Bounds {
 		// all is learnt anew, and announced.
 		Rejoin:   connectTimeout + scheduler + seed + checking + t.announce + slack,
 		Download: moving + 3*fallback,
+		// It announces itself at one pace, whatever happens.
+		RetryPauseLeast: t.announce, RetryPauseMost: t.announce + slack,
 
 		// One request fetches a file of any size: download.concurrent is off.
 		// The default of a task's back-to-source peers: scheduler/config/constants.go:61.

@@ -63,6 +63,8 @@ func (s *System) Warming() bool { return true }
 // lacks are the needs of scenarios that no Dragonfly meets, and why.
 var lacks = map[string]string{
 	"mesh":           "Dragonfly peers connect to each other only while they download",
+	"doctor":         "Dragonfly has no command that looks for what is wrong with a peer",
+	"releases":       "scenarios that name releases name those of the reference swarm",
 	"next-major":     "there is no next major release of Dragonfly's Go daemon",
 	"seed-order":     "which of two Dragonfly seeds comes first is not configured: the scheduler hashes the task",
 	"large-messages": "what Dragonfly's peers and schedulers tell each other fits into small packets",
@@ -70,7 +72,13 @@ var lacks = map[string]string{
 	"patience":       "whether a Dragonfly peer whose piece timed out keeps to its other parent or is sent to the origin is a race",
 	"weak-previous":  "the releases of Dragonfly before this one try again as it does",
 	"long-answers":   "few of Dragonfly's ports give answers long enough to show every fault: the catalogue is proven on the reference swarm",
+	"goroutines":     "Dragonfly nodes do not tell how many goroutines they run, unless their metrics are on",
+	"paced-retry":    "a Dragonfly peer tries to announce itself every 30 s, whatever happens",
+	"leases":         "a Dragonfly scheduler keeps a peer that was killed or cut off (seen for 79 s): no lease takes it out",
 	"several-places": "not tried: a Dragonfly peer announces itself to each scheduler every 30 s, and how soon it follows a name or a scheduler that is back is not measured",
+	"resume":         "what a Dragonfly peer keeps of a download that its restart breaks off is not measured",
+	"quota":          "a Dragonfly peer collects its garbage by the share of its disk that is used, now and then, not by a quota",
+	"origin-errors":  "what a Dragonfly peer says of an origin that misbehaves is not measured",
 	"wrong-seed":     "Dragonfly seeds register themselves: nobody configures their addresses",
 }
 

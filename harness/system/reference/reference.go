@@ -13,6 +13,7 @@ import (
 	"github.com/faultbed/faultbed/harness/history"
 	"github.com/faultbed/faultbed/harness/system"
 	"github.com/faultbed/faultbed/harness/topology"
+	"github.com/faultbed/faultbed/images/swarm"
 	"github.com/faultbed/faultbed/images/swarm/source"
 	"github.com/faultbed/faultbed/images/swarm/timers"
 )
@@ -21,7 +22,7 @@ import (
 const (
 	SupernodePort = 8002  // register, announce
 	GRPCPort      = 65000 // called back by the supernode, pieces lists for children
-	ProxyPort     = 65001 // HTTP proxy; operators check connectivity here
+	ProxyPort     = 65001 // HTTP proxy for files; operators check connectivity here
 	UploadPort    = 65002 // pieces
 	StatusPort    = 65003 // metrics and health of a peer
 	metricsPort   = 8003  // of a supernode
@@ -53,7 +54,6 @@ const Stable = "2.2.1"
 
 // lacks are the needs of scenarios that this swarm does not meet, and why.
 var lacks = map[string]string{
-	"proxy":   "the reference swarm's port 65001 answers health checks only",
 	"manager": "the reference swarm has no manager: supernodes know their seeds from their configuration",
 }
 
@@ -69,6 +69,23 @@ func (s *System) Furnish(t topology.Topology) topology.Topology { return t }
 // Release implements system.System.
 func (s *System) Release(named string) string { return cmp.Or(releases[named], named) }
 
+// Speak implements system.Versioned: both sides must accept the other's protocol.
+func (s *System) Speak(one, other string) bool {
+	a, errA := swarm.CapabilitiesOf(s.Release(one))
+	b, errB := swarm.CapabilitiesOf(s.Release(other))
+	if errA != nil || errB != nil {
+		return true // an image under test that is named as no release of ours
+	}
+	return swarm.CheckProtocol("one", a, "other", b.Release, b.Protocol) == nil &&
+		swarm.CheckProtocol("other", b, "one", a.Release, a.Protocol) == nil
+}
+
+// Explains implements system.Versioned.
+func (s *System) Explains(release string) bool {
+	can, err := swarm.CapabilitiesOf(s.Release(release))
+	return err != nil || can.DiagnosticLog
+}
+
 // Ports implements system.System.
 func (s *System) Ports(role topology.Role) []system.Port {
 	const bulk = "/probe?bytes=%d"
@@ -78,7 +95,7 @@ func (s *System) Ports(role topology.Role) []system.Port {
 	case topology.Seed, topology.Peer:
 		return []system.Port{
 			{Number: GRPCPort, Name: "grpc", Protocol: "grpc"},
-			{Number: ProxyPort, Name: "proxy", Protocol: "http", Health: "/healthy"},
+			{Number: ProxyPort, Name: "proxy", Protocol: "http", Health: "/healthy", Content: true},
 			{Number: UploadPort, Name: "upload", Protocol: "http", Health: "/healthy", Bulk: bulk, Content: true},
 			{Number: StatusPort, Name: "status", Protocol: "http", Health: "/healthy", Bulk: bulk},
 		}
@@ -111,6 +128,9 @@ func (s *System) Container(t topology.Topology, n topology.Node) (system.Contain
 		store = "/var/lib/swarm" // --data-dir
 		if n.Role == topology.Seed {
 			cmd = append(cmd, "--seed")
+		}
+		if n.Quota > 0 {
+			cmd = append(cmd, "--quota", fmt.Sprint(n.Quota))
 		}
 		for _, supernode := range t.Of(topology.Supernode) {
 			cmd = append(cmd, "--supernode", fmt.Sprintf("%s:%d", supernode.Name, SupernodePort))
@@ -159,8 +179,8 @@ func (s *System) Status(ctx context.Context, in system.Inside, peer topology.Nod
 	return system.Status{Registered: answer.Registered, Peers: answer.Peers}, err
 }
 
-// Goroutines implements system.Profiled.
-func (s *System) Goroutines(n topology.Node) string {
+// Stacks implements system.Profiled.
+func (s *System) Stacks(n topology.Node) string {
 	port := map[topology.Role]int{topology.Supernode: metricsPort, topology.Seed: StatusPort, topology.Peer: StatusPort}[n.Role]
 	if port == 0 {
 		return ""
@@ -217,6 +237,9 @@ func (s *System) Bounds() system.Bounds {
 		Forgive:  s.timers.FailureAgeOut + s.timers.NoticeWithin(),
 		Rejoin:   s.timers.RejoinWithin(),
 		Download: 30*time.Second + 3*s.timers.FallbackWithin(),
+
+		// The jitter of the backoff is half of a pause, up and down.
+		RetryPauseLeast: s.timers.RetryMax / 2, RetryPauseMost: s.timers.RetryMax*3/2 + timers.Slack,
 
 		OriginPeers: 1, OriginSpan: source.Span, OriginRequest: 128,
 	}

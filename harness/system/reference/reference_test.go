@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/faultbed/faultbed/harness/history"
+	"github.com/faultbed/faultbed/harness/system"
 	"github.com/faultbed/faultbed/harness/system/reference"
 	"github.com/faultbed/faultbed/harness/topology"
 )
@@ -32,6 +33,7 @@ func TestContainer(t *testing.T) {
 		{topology.Small().SeededBy("nobody:1"), "supernode-1", "sn", "--hostname supernode-1 --idc a --location earth|a --profile fast --seed-peer nobody:1"},
 		{topology.Small(), "seed-2", "p", "daemon --hostname seed-2 --idc a --location earth|a --profile fast --seed --supernode supernode-1:8002"},
 		{topology.Small().Released(topology.Previous, "peer-1").Located("b", "peer-1"), "peer-1", "old", "daemon --hostname peer-1 --idc b --location earth|b --profile fast --supernode supernode-1:8002"},
+		{topology.Small().Quota(7, "peer-2"), "peer-2", "p", "daemon --hostname peer-2 --idc a --location earth|a --profile fast --quota 7 --supernode supernode-1:8002"},
 		{topology.Small().OriginLimited(5), "origin-1", "o", "--rate 5"},
 	} {
 		n, _ := tc.topo.Node(tc.node)
@@ -83,5 +85,36 @@ func TestEveryPortCanBeProbed(t *testing.T) {
 				t.Errorf("%s: port %+v", role, p)
 			}
 		}
+	}
+}
+
+// Seen red by asking one side only: 2.1.0 under a 2.2.1 that no longer accepts it is admitted.
+func TestAdmitted(t *testing.T) {
+	for supernode, want := range map[string]string{
+		"2.0.0": "peer-1 peer-2", "2.1.0": "peer-1 peer-2 peer-3", topology.Stable: "peer-2 peer-3 peer-4",
+		topology.Next: "peer-3 peer-4", topology.NextMajor: "peer-5",
+	} {
+		topo := topology.Of(1, 0, 5).Released(supernode, "supernode-1").Released("2.0.0", "peer-1").
+			Released(topology.Previous, "peer-2").Released(topology.Next, "peer-4").Released(topology.NextMajor, "peer-5")
+		admitted, refused := system.Admitted(newSystem(t), topo, topology.Peer)
+		if got := strings.Join(topology.Names(admitted), " "); got != want || len(admitted)+len(refused) != 5 {
+			t.Errorf("a supernode %s admits %s and refuses %v, want %s", supernode, got, topology.Names(refused), want)
+		}
+	}
+}
+
+func TestFindings(t *testing.T) {
+	s := newSystem(t)
+	n, _ := topology.Small().Node("peer-1")
+	if got, want := strings.Join(s.Doctor(topology.Small(), n), " "), "/peer doctor --json --profile fast --supernode supernode-1:8002"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	got, err := s.Findings([]byte(`{"ok":false,"findings":[{"check":"dns","target":"s","result":"problem","fact":"no such host","cure":"correct it"}]}` + "\n"))
+	want := system.Finding{Check: "dns", Target: "s", Result: "problem", Fact: "no such host", Cure: "correct it"}
+	if err != nil || len(got) != 1 || got[0] != want {
+		t.Errorf("findings %+v, %v", got, err)
+	}
+	if _, err := s.Findings([]byte("panic: boom")); err == nil {
+		t.Error("junk was taken for findings")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -33,15 +34,29 @@ const (
 	Closed          Cause = "closed"
 	// BadAnswer: the far end lives and answered, but not with what was asked.
 	BadAnswer Cause = "bad answer"
+	// NoSpace: this node's own disk, or its quota, has no room.
+	NoSpace Cause = "no space"
+	// NotFound and Forbidden: the origin refuses the file, or to whom asks.
+	NotFound  Cause = "not found"
+	Forbidden Cause = "forbidden"
 	// Corrupt: what came is not what its digest promised.
 	Corrupt Cause = "corrupt"
 )
+
+// all are the causes that are believed when others state them: each is a label of metrics.
+var all = []Cause{
+	Refused, TimedOut, NoSuchHost, Unreachable, TooManyFiles, VersionMismatch, Reset, Stalled, Closed, BadAnswer,
+	NotFound, Forbidden, Corrupt,
+}
 
 // Errors that carry their cause.
 var (
 	ErrStalled   = errors.New("stalled: no progress within the limit")
 	ErrBadAnswer = errors.New("bad answer")
 	ErrCorrupt   = errors.New("digest mismatch")
+	ErrNoSpace   = errors.New("no space")
+	ErrNotFound  = errors.New("not found")
+	ErrForbidden = errors.New("forbidden")
 )
 
 // errnos orders the system errors from the most telling to the least.
@@ -73,6 +88,7 @@ var texts = []struct {
 	{"broken pipe", Reset},
 	{"i/o timeout", TimedOut},
 	{"deadline exceeded", TimedOut},
+	{"keepalive ping failed", Stalled},
 	{"EOF", Closed},
 }
 
@@ -81,8 +97,8 @@ func Of(err error) Cause {
 	if err == nil {
 		return ""
 	}
-	if refusal := RefusalOf(err); refusal != nil && refusal.GetCause() != "" {
-		return Cause(refusal.GetCause())
+	if stated := Cause(RefusalOf(err).GetCause()); slices.Contains(all, stated) {
+		return stated
 	}
 	switch {
 	case errors.Is(err, swarm.ErrVersionMismatch):
@@ -91,6 +107,12 @@ func Of(err error) Cause {
 		return Stalled
 	case errors.Is(err, ErrCorrupt):
 		return Corrupt
+	case errors.Is(err, ErrNoSpace), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return NoSpace
+	case errors.Is(err, ErrNotFound):
+		return NotFound
+	case errors.Is(err, ErrForbidden):
+		return Forbidden
 	case errors.Is(err, ErrBadAnswer):
 		return BadAnswer
 	}
@@ -136,8 +158,10 @@ func RefusalOf(err error) *pb.Refusal {
 
 // Refuse builds the status error of a refusal, for servers.
 func Refuse(code codes.Code, target string, why error) error {
-	st := status.New(code, why.Error())
-	if detailed, err := st.WithDetails(&pb.Refusal{Target: target, Cause: string(Of(why)), Reason: why.Error()}); err == nil {
+	// URLs of users and texts of strangers are in there: what is no UTF-8 cannot travel.
+	reason := strings.ToValidUTF8(why.Error(), "\uFFFD")
+	st := status.New(code, reason)
+	if detailed, err := st.WithDetails(&pb.Refusal{Target: strings.ToValidUTF8(target, "\uFFFD"), Cause: string(Of(why)), Reason: reason}); err == nil {
 		st = detailed
 	}
 	return st.Err()

@@ -52,6 +52,7 @@ func TestOf(t *testing.T) {
 		{"status deadline", status.Error(codes.DeadlineExceeded, "too late"), cause.TimedOut},
 		{"status text", status.Error(codes.Unavailable, `transport: dial tcp 10.0.0.1:8002: connect: connection refused`), cause.Refused},
 		{"status without text", status.Error(codes.Unavailable, "closing"), cause.Closed},
+		{"keepalive", status.Error(codes.Unavailable, "keepalive ping failed to receive ACK within timeout"), cause.Stalled},
 		{"end", io.EOF, cause.Closed},
 		{"cut off", fmt.Errorf("read piece 1: %w", io.ErrUnexpectedEOF), cause.Closed},
 		{"stall", fmt.Errorf("piece 4: %w", cause.ErrStalled), cause.Stalled},

@@ -3,8 +3,6 @@ package daemon
 import (
 	"hash/fnv"
 	"time"
-
-	"github.com/faultbed/faultbed/images/swarm/piece"
 )
 
 // assign starts as many transfers as there is room for.
@@ -17,8 +15,7 @@ func (c *conductor) assign() {
 		}
 	}
 	if v.known {
-		layout := piece.Layout{Length: v.meta.GetLength(), Size: v.meta.GetPieceSize()}
-		c.assignParents(v, layout, now)
+		c.assignParents(v, now)
 	}
 	if c.sourcing || now.Before(c.sourceAt) {
 		return
@@ -30,65 +27,61 @@ func (c *conductor) assign() {
 	if count == 0 && v.known {
 		return
 	}
-	pieces := make([]int, 0, count)
+	var flights []*flight
 	for i := first; i < first+count; i++ {
-		pieces = append(pieces, i)
-		c.flying[i] = true
+		f := &flight{piece: i}
+		c.launch(f)
+		flights = append(flights, f)
 	}
 	c.sourcing = true
-	c.d.work.Go(func() { c.results <- result{pieces: pieces, err: c.fetchSpan(first, count, c.sourceFail+1)} })
+	attempt := c.sourceFail + 1
+	c.d.work.Go(func() {
+		came, err := c.fetchSpan(first, count, attempt)
+		c.results <- result{origin: true, flights: flights, came: came, err: err}
+	})
 }
 
-// assignParents gives each parent with room a piece that it has. Each peer begins
+// assignParents asks parents with room for pieces that they have. Each peer begins
 // at another place of the file, so that children of one parent soon have
 // something for each other.
-func (c *conductor) assignParents(v view, layout piece.Layout, now time.Time) {
-	total := layout.Count()
-	if total == 0 {
+func (c *conductor) assignParents(v view, now time.Time) {
+	total := v.layout().Count()
+	if total == 0 || len(c.parents) == 0 {
 		return
 	}
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(c.d.host.GetName()))
 	start := int(h.Sum32() % uint32(total)) //nolint:gosec // a piece count fits
+	var missing []int
 	for n := range total {
-		if len(c.flying) >= inFlightAll {
-			return
-		}
 		i := (start + n) % total
-		if v.held.Has(i) || c.flying[i] || c.sourceOnly[i] {
-			continue
+		if v.needed.Has(i) && !v.held.Has(i) && len(c.flights[i]) == 0 && !c.sourceOnly[i] {
+			missing = append(missing, i)
 		}
-		p := c.bestParent(i, now)
-		if p == nil {
-			continue
-		}
-		c.flying[i] = true
-		p.flying++
-		c.d.work.Go(func() { c.results <- result{parent: p, pieces: []int{i}, err: c.fetchPiece(p, i)} })
 	}
-}
-
-// bestParent is the least busy parent that has piece i; the one with fewer failures among equals.
-func (c *conductor) bestParent(i int, now time.Time) *parentLink {
-	var best *parentLink
+	offers := make([]offer, 0, len(c.parents))
 	for _, p := range c.parents {
-		if p.flying >= inFlightParent || now.Before(p.notBefore) || p.given() || !p.has(i) {
-			continue
-		}
-		if p.failures > 0 && p.flying > 0 {
-			continue // one trial at a time for a parent that failed
-		}
-		if best == nil || p.load() < best.load() || p.load() == best.load() && p.host.GetName() < best.host.GetName() {
-			best = p
-		}
+		offers = append(offers, p.offer(now))
 	}
-	return best
+	for _, a := range pick(missing, c.flying(now), offers, c.slow()) {
+		c.ask(c.parents[a.parent], a.piece)
+	}
 }
 
 // hopeful says whether some parent may still deliver something that is missing.
 func (c *conductor) hopeful() bool {
 	for _, p := range c.parents {
 		if !p.given() && p.alive() {
+			return true
+		}
+	}
+	return false
+}
+
+// expecting says whether a parent has only just been asked what it has.
+func (c *conductor) expecting() bool {
+	for _, p := range c.parents {
+		if p.silent() {
 			return true
 		}
 	}
@@ -116,7 +109,7 @@ func (c *conductor) sourceReason(now time.Time) string {
 	case len(c.sourceOnly) > 0:
 		return "a piece failed and this release does not retry"
 	case direction.GetBackToSource():
-		if len(c.flying) > 0 {
+		if len(c.flights) > 0 || c.expecting() {
 			return ""
 		}
 		return "ordered by the supernode"
@@ -152,11 +145,11 @@ func (c *conductor) missingSpan(v view) (first, count int) {
 	if !v.known {
 		return 0, 0
 	}
-	layout := piece.Layout{Length: v.meta.GetLength(), Size: v.meta.GetPieceSize()}
+	layout := v.layout()
 	longest := int(max(1, spanBytes/layout.Size))
 	onlyThese := len(c.sourceOnly) > 0 && !c.t.seeding()
 	for i := range layout.Count() {
-		free := !v.held.Has(i) && !c.flying[i] && (!onlyThese || c.sourceOnly[i])
+		free := !v.held.Has(i) && v.needed.Has(i) && len(c.flights[i]) == 0 && (!onlyThese || c.sourceOnly[i])
 		if free && count == 0 {
 			first = i
 		}

@@ -7,7 +7,6 @@ import (
 	"io"
 
 	"github.com/faultbed/faultbed/images/swarm/diag"
-	"github.com/faultbed/faultbed/images/swarm/piece"
 	"github.com/faultbed/faultbed/images/swarm/source"
 )
 
@@ -16,17 +15,21 @@ const spanBytes = source.Span
 
 // fetchSpan gets count pieces from first on from the origin, in one request. Of a
 // file whose length is not known yet, it gets the first span and learns the length.
-func (c *conductor) fetchSpan(first, count, attempt int) error {
-	err := c.openSpan(c.ctx, first, count, attempt)
-	if err != nil && c.ctx.Err() == nil {
-		return fmt.Errorf("origin %s: %w", source.Target(c.t.url), err)
+// It returns how many pieces came of it, also with an error.
+func (c *conductor) fetchSpan(first, count, attempt int) (came int, err error) {
+	came, err = c.openSpan(c.ctx, first, count, attempt)
+	if err != nil && c.ctx.Err() == nil && !ours(err) {
+		return came, fmt.Errorf("origin %s: %w", source.Target(c.t.url), err)
 	}
-	return err
+	return came, err
 }
 
-func (c *conductor) openSpan(ctx context.Context, first, count, attempt int) (err error) {
+func (c *conductor) openSpan(ctx context.Context, first, count, attempt int) (came int, err error) {
 	target := source.Target(c.t.url)
 	offset, length := int64(0), int64(spanBytes)
+	if count == 0 && !c.t.wantedWhole() {
+		length = 1 // nobody is known to want the beginning: learn the length only
+	}
 	if count > 0 {
 		offset, _ = c.t.span(first)
 		lastOffset, lastLength := c.t.span(first + count - 1)
@@ -34,23 +37,29 @@ func (c *conductor) openSpan(ctx context.Context, first, count, attempt int) (er
 	}
 	var ip string
 	defer func() {
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && !ours(err) {
 			c.d.reporter.Failed(diag.Origin, target, ip, attempt, err)
 		}
 	}()
 	body, ip, err := source.Open(ctx, c.d.http, c.t.url, offset, length, c.d.cfg.Profile)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { _ = body.Close() }()
 	layout, err := c.t.settleLength(body.Total)
 	if err != nil {
-		return err
+		return 0, err
+	}
+	if err := c.d.makeRoom(c.t); err != nil {
+		return 0, err
+	}
+	if count == 0 && !c.t.wantedWhole() {
+		return 0, nil // its length was all that was asked for
 	}
 	if count == 0 {
 		count = int(min(int64(layout.Count()), (spanBytes+layout.Size-1)/layout.Size))
 	}
-	if body.Whole {
+	if body.Whole && c.t.wantedWhole() {
 		count = layout.Count() - first // it comes anyway
 	}
 	for i := first; i < first+count; i++ {
@@ -60,39 +69,12 @@ func (c *conductor) openSpan(ctx context.Context, first, count, attempt int) (er
 			if errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
 			}
-			return fmt.Errorf("read piece %d: %w", i, err)
+			return came, fmt.Errorf("read piece %d of a file stated to have %d bytes: %w", i, body.Total, err)
 		}
-		if err := c.store(i, data, nil, fromOrigin); err != nil {
-			return err
+		if _, err := c.store(i, data, nil, fromOrigin); err != nil {
+			return came, err
 		}
+		came++
 	}
-	return nil
-}
-
-// settleLength fixes the length that an origin states, once for all.
-func (t *task) settleLength(total int64) (piece.Layout, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.known {
-		if err := t.lay(total, piece.SizeFor(total)); err != nil {
-			return piece.Layout{}, err
-		}
-	}
-	if t.layout.Length != total {
-		return piece.Layout{}, fmt.Errorf("%w: the file has %d bytes now, %d before", source.ErrPermanent, total, t.layout.Length)
-	}
-	return t.layout, nil
-}
-
-// span is the offset and length of piece i of a task whose length is known.
-func (t *task) span(i int) (offset, length int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.layout.Span(i)
-}
-
-func (t *task) seeding() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.fromSource
+	return came, nil
 }

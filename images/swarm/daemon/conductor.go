@@ -9,15 +9,15 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/faultbed/faultbed/images/swarm/cause"
-	"github.com/faultbed/faultbed/images/swarm/diag"
 	"github.com/faultbed/faultbed/images/swarm/pb"
-	"github.com/faultbed/faultbed/images/swarm/source"
 )
 
-// How many pieces are on their way at once: from all parents, and from one.
+// How many pieces are on their way at once: from all parents, from the nearest, which
+// so gives the most, and from each other one.
 const (
-	inFlightAll    = 8
-	inFlightParent = 3
+	inFlightAll     = 8
+	inFlightNearest = 5
+	inFlightParent  = 3
 )
 
 // originAttempts is how often in a row an origin may fail before a download does.
@@ -36,12 +36,15 @@ type conductor struct {
 	pursuit  *pursuit
 	followed *pb.Direction
 	parents  map[string]*parentLink
-	flying   map[int]bool
+	flights  map[int][]*flight // by piece
 	results  chan result
 	nudge    chan struct{} // one slot: a parent's list changed
 
 	progress   time.Time
-	reason     string // why the origin is used, "" while it is not
+	usual      time.Duration // that a piece takes from a parent
+	wasted     int64         // bytes that came from parents for nothing
+	kept       time.Time     // when the record was last saved
+	reason     string        // why the origin is used, "" while it is not
 	sourcing   bool
 	sourceOnly map[int]bool // pieces that a release without retries takes from the origin
 	sourceFail int
@@ -50,17 +53,19 @@ type conductor struct {
 	fatal      error
 }
 
-// result is the end of one transfer: of a piece from a parent, or, with a nil
-// parent, of a span from the origin.
+// result is the end of one transfer: of a piece from a parent, or of a span from
+// the origin.
 type result struct {
-	parent *parentLink
-	pieces []int
-	err    error
+	origin  bool
+	flights []*flight
+	read    int64 // for nothing
+	came    int   // pieces from the origin
+	err     error
 }
 
 func newConductor(d *Daemon, t *task) *conductor {
 	return &conductor{
-		d: d, t: t, parents: map[string]*parentLink{}, flying: map[int]bool{}, sourceOnly: map[int]bool{},
+		d: d, t: t, parents: map[string]*parentLink{}, flights: map[int][]*flight{}, sourceOnly: map[int]bool{},
 		results: make(chan result), nudge: make(chan struct{}, 1), sourceWait: newBackoff(d.cfg.Profile),
 	}
 }
@@ -74,22 +79,31 @@ func (c *conductor) run() {
 	c.pursuit = c.d.membership.want(c.t)
 	err := c.conduct()
 	cancel()
-	for len(c.flying) > 0 || c.sourcing {
+	for len(c.flights) > 0 || c.sourcing {
 		c.land(<-c.results)
 	}
 	for _, p := range c.parents {
 		p.ended.Wait()
 	}
-	err = c.t.finish(err)
+	again, err := c.t.finish(err, c.d.save)
+	c.d.release(c.t)
 	c.d.membership.settle(c.t.id)
 	v := c.t.view()
+	if again {
+		c.d.work.Go(func() { newConductor(c.d, c.t).run() })
+		return
+	}
 	if err != nil {
 		c.d.log.Error("task failed", "task", c.t.id, "url", c.t.url, "held", v.count, "error", err.Error())
 		return
 	}
-	c.d.log.Info("task done", "task", c.t.id, "bytes", v.meta.GetLength(), "sha256", v.sha,
+	what := "task done"
+	if !v.done {
+		what = "task part done"
+	}
+	c.d.log.Info(what, "task", c.t.id, "bytes", v.meta.GetLength(), "held", v.count, "sha256", v.sha,
 		"origin", v.from[fromOrigin], "seeds", v.from[fromSeed], "peers", v.from[fromPeer],
-		"took_ms", time.Since(started).Milliseconds())
+		"wasted", c.wasted, "took_ms", time.Since(started).Milliseconds())
 }
 
 func (c *conductor) conduct() error {
@@ -97,8 +111,12 @@ func (c *conductor) conduct() error {
 	defer ticker.Stop()
 	for {
 		c.follow()
-		if c.t.whole() {
+		c.keep()
+		if c.t.sated() {
 			return nil
+		}
+		if err := c.d.makeRoom(c.t); err != nil {
+			return err
 		}
 		c.failLostParents()
 		if c.fatal != nil {
@@ -131,102 +149,23 @@ func (c *conductor) follow() {
 			c.fatal = err
 		}
 	}
-	for _, h := range direction.GetParents() {
+	for _, p := range c.parents {
+		p.rank = len(direction.GetParents()) // unless it is still among them
+	}
+	for rank, h := range direction.GetParents() {
 		p := c.parents[h.GetName()]
-		if p != nil && (grpcAddr(p.host) != grpcAddr(h) || p.given()) {
+		if p != nil && p.banned == nil && (grpcAddr(p.host) != grpcAddr(h) || p.given()) {
 			p.cancel()
 			delete(c.parents, h.GetName())
 			p = nil
 		}
 		if p == nil && h.GetName() != c.d.host.GetName() {
-			c.parents[h.GetName()] = c.link(h)
+			p = c.link(h)
+			c.parents[h.GetName()] = p
 		}
-	}
-}
-
-// land takes in the end of one transfer.
-func (c *conductor) land(r result) {
-	for _, i := range r.pieces {
-		delete(c.flying, i)
-	}
-	if r.err == nil {
-		c.progress = time.Now()
-	}
-	if r.parent == nil {
-		c.landSource(r.err)
-		return
-	}
-	p := r.parent
-	p.flying--
-	if r.err == nil {
-		if p.failures > 0 || !p.delivered {
-			c.d.membership.report(p.host.GetName(), c.t.id, nil)
+		if p != nil {
+			p.rank = rank
 		}
-		p.failures, p.delivered = 0, true
-		p.wait.Reset()
-		return
-	}
-	if c.ctx.Err() != nil {
-		return
-	}
-	if errors.Is(r.err, errBusy) {
-		p.notBefore = time.Now().Add(c.d.cfg.Profile.RetryInitial)
-		return
-	}
-	c.d.http.CloseIdleConnections() // none of them may be a dead one
-	p.failures++
-	p.notBefore = time.Now().Add(p.wait.NextBackOff())
-	c.d.reporter.Failed(diag.Piece, pieceAddr(p.host), p.host.GetIp(), p.failures, r.err)
-	c.d.membership.report(p.host.GetName(), c.t.id, r.err)
-	c.failWithoutRetry(p, r)
-}
-
-// failWithoutRetry is what a release without retries and fallback makes of a
-// failed piece: a corrupt or refused one is taken from the origin; a parent lost
-// in the middle of a download takes the download with it.
-func (c *conductor) failWithoutRetry(p *parentLink, r result) {
-	if c.d.can.Retry && c.d.can.SeedFallback {
-		return
-	}
-	why := cause.Of(r.err)
-	if p.delivered && why != cause.Corrupt && why != cause.BadAnswer && !c.d.can.SeedFallback {
-		c.fatal = fmt.Errorf("parent %s lost in the middle of the download: %w", p.host.GetName(), r.err)
-		return
-	}
-	for _, i := range r.pieces {
-		c.sourceOnly[i] = true
-	}
-}
-
-// failLostParents does the same when it is a parent's piece list that broke off.
-func (c *conductor) failLostParents() {
-	for _, p := range c.parents {
-		if why := p.lossOf(); why != nil && p.delivered && !c.d.can.SeedFallback && c.fatal == nil {
-			c.fatal = fmt.Errorf("parent %s lost in the middle of the download: %w", p.host.GetName(), why)
-		}
-	}
-}
-
-func (c *conductor) landSource(err error) {
-	c.sourcing = false
-	if err == nil {
-		c.sourceFail = 0
-		c.sourceWait.Reset()
-		return
-	}
-	if c.ctx.Err() != nil {
-		return
-	}
-	c.d.http.CloseIdleConnections()
-	c.sourceFail++
-	c.sourceAt = time.Now().Add(c.sourceWait.NextBackOff())
-	limit := originAttempts
-	if !c.d.can.Retry {
-		limit = 1
-	}
-	hopeless := !c.hopeful() || time.Since(c.progress) > patience*c.d.cfg.Profile.ScheduleTimeout
-	if errors.Is(err, source.ErrPermanent) || c.sourceFail >= limit && hopeless {
-		c.fatal = fmt.Errorf("back to source failed after %d attempts: %w", c.sourceFail, err)
 	}
 }
 

@@ -40,7 +40,11 @@ type Config struct {
 	Profile       timers.Profile
 	Release       string
 	DataDir       string
-	Log           *slog.Logger
+	// Quota is how many bytes of content the peer may hold; 0 is no limit.
+	Quota int64
+	// Mirror is the server that the proxy port mirrors, as in http://host:port; "" for none.
+	Mirror string
+	Log    *slog.Logger
 	// Stack opens the peer's connections; nil is the operating system's.
 	Stack wire.Stack
 }
@@ -59,6 +63,7 @@ type Daemon struct {
 	reporter   *diag.Reporter
 	registry   *prometheus.Registry
 	bytes      *prometheus.CounterVec
+	evictions  *prometheus.CounterVec
 	host       *pb.Host
 	network    wire.Network
 	http       *http.Client
@@ -85,6 +90,11 @@ func New(cfg Config) (d *Daemon, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Mirror != "" {
+		if err := checkMirror(cfg.Mirror); err != nil {
+			return nil, err
+		}
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	network := wire.NewNetwork(cfg.Stack, cfg.Profile)
 	d = &Daemon{
@@ -100,12 +110,9 @@ func New(cfg Config) (d *Daemon, err error) {
 			}
 		}
 	}()
-	// What a former life held is not known to be whole: start empty.
-	if err := os.RemoveAll(d.taskDir()); err != nil {
-		return nil, fmt.Errorf("clear the store: %w", err)
-	}
-	if err := os.MkdirAll(d.taskDir(), 0o750); err != nil {
-		return nil, fmt.Errorf("make the store: %w", err)
+	d.registerStoreMetrics()
+	if err := d.openStore(); err != nil {
+		return nil, err
 	}
 	for name, addr := range map[string]string{"grpc": cfg.GRPC, "proxy": cfg.Proxy, "pieces": cfg.Pieces, "status": cfg.Status} {
 		l, err := diag.Listen(network.Stack, "tcp", addr, name == "status", d.reporter)
@@ -162,12 +169,13 @@ func (d *Daemon) Run(ctx context.Context) error {
 			}
 		})
 	}
-	peers := wire.NewServer(d.cfg.Profile)
+	who := wire.Identity{Release: d.can.Release, Protocol: d.can.Protocol}
+	peers := wire.NewServer(d.cfg.Profile, who)
 	pb.RegisterPeerServer(peers, d)
 	d.servers = append(d.servers, peers)
 	serve("grpc", func() error { return peers.Serve(d.listeners["grpc"]) })
 	if l := d.listeners["local"]; l != nil {
-		local := wire.NewServer(d.cfg.Profile)
+		local := wire.NewServer(d.cfg.Profile, who)
 		pb.RegisterLocalServer(local, d)
 		d.servers = append(d.servers, local)
 		serve("local", func() error { return local.Serve(l) })
@@ -203,7 +211,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, t := range d.tasks {
-		t.close()
+		t.shut()
 	}
 	d.log.Info("peer stopped")
 	return err

@@ -23,6 +23,7 @@ type mesh struct {
 
 	mu     sync.Mutex
 	links  map[string]*link
+	former map[string]*pb.Host // seeds that are no longer named: who looks for a fault must know of them
 	closed bool
 }
 
@@ -30,9 +31,12 @@ type link struct {
 	host   *pb.Host
 	cancel context.CancelFunc
 	alive  bool
+	trips  trips
 }
 
-func newMesh(d *Daemon) *mesh { return &mesh{d: d, links: map[string]*link{}} }
+func newMesh(d *Daemon) *mesh {
+	return &mesh{d: d, links: map[string]*link{}, former: map[string]*pb.Host{}}
+}
 
 // update keeps links to hosts, and to nobody else.
 func (m *mesh) update(hosts []*pb.Host) {
@@ -46,9 +50,13 @@ func (m *mesh) update(hosts []*pb.Host) {
 		if !slices.ContainsFunc(hosts, func(h *pb.Host) bool { return h.GetName() == name && grpcAddr(h) == grpcAddr(l.host) }) {
 			l.cancel()
 			delete(m.links, name)
+			if l.host.GetSeed() {
+				m.former[name] = l.host
+			}
 		}
 	}
 	for _, h := range hosts {
+		delete(m.former, h.GetName())
 		if m.links[h.GetName()] != nil || h.GetName() == m.d.host.GetName() {
 			continue
 		}
@@ -71,6 +79,7 @@ func (m *mesh) keep(ctx context.Context, l *link) {
 	wait := newBackoff(m.d.cfg.Profile)
 	for attempt := 1; ; attempt++ {
 		var err error
+		open, began := conn != nil, time.Now()
 		if conn == nil {
 			conn, err = m.d.network.Dial(target)
 		}
@@ -82,6 +91,9 @@ func (m *mesh) keep(ctx context.Context, l *link) {
 		}
 		m.mu.Lock()
 		l.alive = err == nil
+		if err == nil && open {
+			l.trips.add(time.Since(began))
+		}
 		m.mu.Unlock()
 		pause := m.d.cfg.Profile.CheckInterval
 		if err == nil {

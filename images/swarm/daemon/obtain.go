@@ -1,14 +1,18 @@
 package daemon
 
 import (
+	"maps"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/faultbed/faultbed/images/swarm/piece"
 )
 
-// obtain returns the task of a URL, with its download under way or done.
-// Downloads of one task join. With fromSource this peer is the seed that must
-// bring the file into the swarm.
-func (d *Daemon) obtain(url, digest string, fromSource bool) *task {
+// obtain returns the task of a URL, with the download of a part of it under way or
+// done. Downloads of one task join. With fromSource this peer is the seed that must
+// bring the file into the swarm. The task stays until the caller unpins it.
+func (d *Daemon) obtain(url, digest string, part piece.Part, fromSource bool) *task {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	fresh := newTask(d.taskDir(), url, digest)
@@ -19,15 +23,19 @@ func (d *Daemon) obtain(url, digest string, fromSource bool) *task {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.done || d.ctx.Err() != nil {
+	t.used = time.Now()
+	t.pins++
+	if t.done || d.ctx.Err() != nil || !t.running && t.has(part) && t.count < t.layout.Count() {
 		return t
 	}
 	t.fromSource = t.fromSource || fromSource
-	t.wake()
 	if !t.running {
-		t.running, t.err = true, nil
+		t.running, t.err, t.base = true, nil, maps.Clone(t.from)
+		t.runs++
 		d.work.Go(func() { newConductor(d, t).run() })
 	}
+	t.wants(part)
+	t.wake()
 	return t
 }
 
@@ -36,6 +44,26 @@ func (d *Daemon) held(id string) *task {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.tasks[id]
+}
+
+// pinned is held for whoever reads the content: the task stays until it is unpinned.
+func (d *Daemon) pinned(id string) *task {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t := d.tasks[id]
+	if t != nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.used = time.Now()
+		t.pins++
+	}
+	return t
+}
+
+func (t *task) unpin() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pins--
 }
 
 func (d *Daemon) allTasks() []*task {

@@ -29,6 +29,9 @@ type parentLink struct {
 	flying    int
 	failures  int
 	delivered bool
+	beaten    int   // pieces that another parent brought sooner
+	rank      int   // its place in the latest direction
+	banned    error // why it is not asked again in this download
 	notBefore time.Time
 	wait      *backoff.ExponentialBackOff
 
@@ -41,7 +44,17 @@ type parentLink struct {
 }
 
 // given says whether the parent is given up. Only the conductor asks.
-func (p *parentLink) given() bool { return p.failures >= givenUpAfter || p.unlisted() }
+func (p *parentLink) given() bool {
+	return p.banned != nil || p.failures >= givenUpAfter || p.unlisted()
+}
+
+// offer is the parent as the choice of pieces sees it. Only the conductor asks.
+func (p *parentLink) offer(now time.Time) offer {
+	return offer{
+		name: p.host.GetName(), has: p.has, ready: !now.Before(p.notBefore) && !p.given(),
+		flying: p.flying, failures: p.failures, beaten: p.beaten, rank: p.rank,
+	}
+}
 
 // unlisted says whether its piece list is given up.
 func (p *parentLink) unlisted() bool {
@@ -66,13 +79,18 @@ func (p *parentLink) alive() bool {
 	return p.listing || p.lost == 0
 }
 
+// silent says whether the parent has neither told its pieces yet nor failed to.
+func (p *parentLink) silent() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.listing && p.lost == 0
+}
+
 func (p *parentLink) has(i int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.listing && p.pieces.Has(i)
 }
-
-func (p *parentLink) load() int { return p.flying + 2*p.failures }
 
 func (p *parentLink) digest(i int) []byte {
 	p.mu.Lock()
@@ -187,41 +205,49 @@ func (c *conductor) syncPieces(ctx context.Context, p *parentLink) (ip string, h
 // errBusy is a parent without a free upload slot: no failure, only a pause.
 var errBusy = fmt.Errorf("%w: no free upload slot", cause.ErrBadAnswer)
 
-// fetchPiece downloads piece i from p over HTTP, checks it and stores it.
-func (c *conductor) fetchPiece(p *parentLink, i int) error {
-	ctx, cancel := context.WithTimeout(c.ctx, c.d.cfg.Profile.PieceTimeout)
-	defer cancel()
+// fetchPiece downloads piece i from p over HTTP, checks it and stores it. It counts
+// what was read in vain.
+func (c *conductor) fetchPiece(ctx context.Context, p *parentLink, i int) (wasted int64, err error) {
 	url := fmt.Sprintf("http://%s/tasks/%s/pieces/%d", pieceAddr(p.host), c.t.id, i)
 	transfer, _, err := wire.Get(ctx, c.d.http, url, "", c.d.cfg.Profile)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { _ = transfer.Close() }()
 	switch transfer.StatusCode {
 	case http.StatusOK:
 	case http.StatusServiceUnavailable:
-		return errBusy
+		return 0, errBusy
 	default:
-		return fmt.Errorf("%w: status %s", cause.ErrBadAnswer, transfer.Status)
+		return 0, fmt.Errorf("%w: status %s", cause.ErrBadAnswer, transfer.Status)
 	}
 	_, length := c.t.span(i)
 	data := make([]byte, length)
-	if _, err := io.ReadFull(transfer, data); err != nil {
-		return fmt.Errorf("read piece %d: %w", i, err)
+	if n, err := io.ReadFull(transfer, data); err != nil {
+		return int64(n), fmt.Errorf("read piece %d: %w", i, err)
 	}
 	by := fromPeer
 	if p.host.GetSeed() {
 		by = fromSeed
 	}
-	return c.store(i, data, p.digest(i), by)
+	fresh, err := c.store(i, data, p.digest(i), by)
+	if !fresh {
+		return length, err
+	}
+	return 0, err
 }
 
-// store puts a piece in, and tells those who may want it.
-func (c *conductor) store(i int, data, stated []byte, by giver) error {
-	if err := c.t.put(i, data, stated, by); err != nil {
-		return err
+// store puts a piece in, and tells those who may want it; fresh says whether it was
+// not held.
+func (c *conductor) store(i int, data, stated []byte, by giver) (fresh bool, err error) {
+	fresh, err = c.t.put(i, data, stated, by)
+	if c.d.makeSpace(c.t, err) {
+		fresh, err = c.t.put(i, data, stated, by)
+	}
+	if err != nil || !fresh {
+		return false, err
 	}
 	c.d.bytes.WithLabelValues(string(by)).Add(float64(len(data)))
 	c.d.membership.holds(c.t.id)
-	return nil
+	return true, nil
 }

@@ -20,11 +20,13 @@ type place struct {
 	session   string
 	name      string // the supernode's own
 	joins     int
+	announced time.Time // the latest announcement of this session
 	peers     []*pb.Host
 	forget    *time.Timer
 	unsent    map[string]bool // tasks whose pieces changed
 	settled   []string
 	transfers []*pb.Transfer
+	tripsTold time.Time
 }
 
 func newPlace(m *membership, targets ...string) *place {
@@ -50,7 +52,7 @@ func (p *place) enter(conn *wire.Conn, reply *pb.RegisterReply) {
 	if p.forget != nil {
 		p.forget.Stop()
 	}
-	p.peers, p.settled, p.transfers = reply.GetPeers(), nil, nil
+	p.peers, p.settled, p.transfers, p.tripsTold = reply.GetPeers(), nil, nil, time.Time{}
 	p.d.mesh.update(p.m.listed())
 	p.m.settleOwners()
 }
@@ -59,7 +61,7 @@ func (p *place) enter(conn *wire.Conn, reply *pb.RegisterReply) {
 func (p *place) lose() {
 	p.m.mu.Lock()
 	defer p.m.mu.Unlock()
-	p.conn, p.session = nil, ""
+	p.conn, p.session, p.announced = nil, "", time.Time{}
 	joins := p.joins
 	p.forget = time.AfterFunc(p.d.cfg.Profile.Lease, func() {
 		p.m.mu.Lock()
@@ -100,7 +102,8 @@ func (p *place) compose(session string) *pb.Announcement {
 		Name: p.d.host.GetName(), Session: session,
 		FreeSlots: max(0, uploadSlots-p.d.uploads.Load()), Settled: p.settled, Transfers: p.transfers,
 	}
-	p.settled, p.transfers = nil, nil
+	p.settled, p.transfers, p.announced = nil, nil, time.Now()
+	up.RoundTrips, p.tripsTold = p.d.mesh.roundTrips(p.tripsTold), p.announced
 	for _, w := range p.m.wants {
 		if w.at == p && !w.sent {
 			w.sent = true
@@ -112,9 +115,13 @@ func (p *place) compose(session string) *pb.Announcement {
 	p.m.mu.Unlock()
 	for _, t := range p.d.allTasks() {
 		if changed[t.id] {
+			delete(changed, t.id)
 			v := t.view()
 			up.Held = append(up.Held, &pb.Held{Task: v.meta, Pieces: v.held, Dropped: v.count == 0})
 		}
+	}
+	for id := range changed { // it is not here any more
+		up.Held = append(up.Held, &pb.Held{Task: &pb.Task{Id: id}, Dropped: true})
 	}
 	return up
 }

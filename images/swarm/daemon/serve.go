@@ -3,7 +3,6 @@ package daemon
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"time"
 
 	"google.golang.org/grpc"
@@ -26,7 +25,8 @@ func (d *Daemon) ObtainTask(req *pb.ObtainRequest, stream grpc.ServerStreamingSe
 	if err := swarm.CheckProtocol("seed", d.can, "supernode", req.GetRelease(), req.GetProtocol()); err != nil {
 		return cause.Refuse(codes.FailedPrecondition, d.host.GetName(), err)
 	}
-	t := d.obtain(req.GetWant().GetUrl(), req.GetWant().GetDigest(), true)
+	t := d.obtain(req.GetWant().GetUrl(), req.GetWant().GetDigest(), piece.Part{}, true)
+	defer t.unpin()
 	ticker := time.NewTicker(pieceBeat(d.cfg.Profile))
 	defer ticker.Stop()
 	for {
@@ -105,40 +105,3 @@ func (d *Daemon) pieceSet(id string) (*pb.PieceSet, <-chan struct{}) {
 	v := t.view()
 	return &pb.PieceSet{Task: v.meta, Pieces: v.held}, v.changed
 }
-
-// Download gives dfget a file through the swarm, in order, as the pieces come.
-func (d *Daemon) Download(req *pb.DownloadRequest, stream grpc.ServerStreamingServer[pb.DownloadEvent]) error {
-	before := map[giver]int64{}
-	if t := d.held(piece.TaskID(req.GetUrl(), req.GetDigest())); t != nil && t.view().done {
-		before = t.view().from // nothing will be moved
-	}
-	t := d.obtain(req.GetUrl(), req.GetDigest(), false)
-	var sent int64
-	err := t.stream(stream.Context(), pieceBeat(d.cfg.Profile), func(data []byte) error {
-		if len(data) == 0 {
-			return stream.Send(&pb.DownloadEvent{})
-		}
-		for len(data) > 0 {
-			n := min(len(data), chunkBytes)
-			if err := stream.Send(&pb.DownloadEvent{Chunk: data[:n]}); err != nil {
-				return fmt.Errorf("hand over to dfget: %w", err)
-			}
-			sent += int64(n)
-			data = data[n:]
-		}
-		return nil
-	})
-	if err != nil {
-		return cause.Refuse(codes.Aborted, d.host.GetName(), err)
-	}
-	v := t.view()
-	return stream.Send(&pb.DownloadEvent{Result: &pb.DownloadResult{
-		Bytes: sent, Sha256: v.sha,
-		FromOrigin: v.from[fromOrigin] - before[fromOrigin],
-		FromSeeds:  v.from[fromSeed] - before[fromSeed],
-		FromPeers:  v.from[fromPeer] - before[fromPeer],
-	}})
-}
-
-// chunkBytes is how much of a file one message to dfget carries.
-const chunkBytes = 256 << 10

@@ -2,30 +2,58 @@ package daemon
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/pprof"
+	"slices"
+	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/faultbed/faultbed/images/swarm/diag"
-	"github.com/faultbed/faultbed/images/swarm/piece"
+	"github.com/faultbed/faultbed/images/swarm/pb"
 )
 
 // Status is the answer of /status.
 type Status struct {
 	Name       string                `json:"name"`
 	Release    string                `json:"release"`
+	Protocol   string                `json:"protocol"`
 	Registered bool                  `json:"registered"`
 	Supernodes []string              `json:"supernodes"` // those that hold it
+	Places     []PlaceStatus         `json:"places"`     // all that it is configured with
 	Peers      []string              `json:"peers"`
+	Hosts      []HostStatus          `json:"hosts"` // all that supernodes named
 	PeerCount  int                   `json:"peer_count"`
 	Tasks      map[string]TaskStatus `json:"tasks"`
 	LastError  *diag.Failure         `json:"last_error"`
 }
 
-// TaskStatus is one task in /status. State is running, done or failed; From
+// PlaceStatus is one configured supernode in /status. AnnounceAgeMS is the time since the
+// latest announcement there, -1 before the first. LastError is why it was out last.
+type PlaceStatus struct {
+	Supernode     string        `json:"supernode"`
+	IP            string        `json:"ip,omitempty"`
+	Registered    bool          `json:"registered"`
+	AnnounceAgeMS int64         `json:"announce_age_ms"`
+	LastError     *diag.Failure `json:"last_error,omitempty"`
+}
+
+// HostStatus is another peer in /status, as a supernode named it.
+type HostStatus struct {
+	Name      string `json:"name"`
+	IP        string `json:"ip"`
+	Release   string `json:"release"`
+	Protocol  string `json:"protocol"`
+	Seed      bool   `json:"seed"`
+	Listed    bool   `json:"listed"` // false of a seed that was, and is no longer
+	Answers   bool   `json:"answers"`
+	GRPCPort  int32  `json:"grpc_port"`
+	ProxyPort int32  `json:"proxy_port"`
+	PiecePort int32  `json:"piece_port"`
+}
+
+// TaskStatus is one task in /status. State is running, done, failed or partial; From
 // counts bytes by the kind of node that gave them.
 type TaskStatus struct {
 	URL    string           `json:"url"`
@@ -41,15 +69,15 @@ type TaskStatus struct {
 // Snapshot is the state of the peer as /status gives it.
 func (d *Daemon) Snapshot() Status {
 	s := Status{
-		Name: d.host.GetName(), Release: d.can.Release, Supernodes: d.membership.supernodes(),
-		Peers: d.mesh.names(), Tasks: map[string]TaskStatus{}, LastError: d.reporter.Last(),
+		Name: d.host.GetName(), Release: d.can.Release, Protocol: d.can.Protocol,
+		Supernodes: d.membership.supernodes(), Places: d.membership.status(), Peers: d.mesh.names(), Hosts: d.mesh.status(), Tasks: map[string]TaskStatus{}, LastError: d.reporter.Last(),
 	}
 	s.Registered, s.PeerCount = len(s.Supernodes) > 0, len(s.Peers)
 	for _, t := range d.allTasks() {
 		v := t.view()
 		ts := TaskStatus{
 			URL: t.url, Length: v.meta.GetLength(), Held: v.count, State: "failed", SHA256: v.sha,
-			Pieces: piece.Layout{Length: v.meta.GetLength(), Size: v.meta.GetPieceSize()}.Count(), From: map[string]int64{},
+			Pieces: v.layout().Count(), From: map[string]int64{},
 		}
 		switch {
 		case v.running:
@@ -58,6 +86,8 @@ func (d *Daemon) Snapshot() Status {
 			ts.State = "done"
 		case v.err != nil:
 			ts.Error = v.err.Error()
+		default:
+			ts.State = "partial" // what was wanted of it is here, or a former life left it so
 		}
 		for by, n := range v.from {
 			ts.From[string(by)] = n
@@ -80,22 +110,46 @@ func (d *Daemon) statusRoutes() http.Handler {
 	return mux
 }
 
-func (d *Daemon) registerMetrics() {
-	d.bytes = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "swarm_peer_bytes_total", Help: "Content bytes by where they came from, and those uploaded to others.",
-	}, []string{"kind"})
-	d.registry.MustRegister(
-		d.bytes,
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "swarm_peer_registered", Help: "1 while registered with a supernode."},
-			func() float64 {
-				if len(d.membership.supernodes()) > 0 {
-					return 1
+// status says of each configured supernode how the peer stands with it.
+func (m *membership) status() []PlaceStatus {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := []PlaceStatus{}
+	for _, p := range m.places {
+		for _, target := range p.targets {
+			s := PlaceStatus{Supernode: target, AnnounceAgeMS: -1, LastError: m.d.reporter.KeptOut(target)}
+			if p.conn != nil && p.conn.Target == target {
+				s.IP, s.Registered = p.conn.IP(), true
+				if !p.announced.IsZero() {
+					s.AnnounceAgeMS = time.Since(p.announced).Milliseconds()
 				}
-				return 0
-			}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "swarm_peer_peers", Help: "Other peers that answer."},
-			func() float64 { return float64(len(d.mesh.names())) }),
-	)
+			}
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// status says whom supernodes named, by name, and who of them answers; then the seeds
+// that they named once.
+func (m *mesh) status() []HostStatus {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := []HostStatus{}
+	for _, name := range slices.Sorted(maps.Keys(m.links)) {
+		h := hostStatus(m.links[name].host)
+		h.Listed, h.Answers = true, m.links[name].alive
+		all = append(all, h)
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.former)) {
+		all = append(all, hostStatus(m.former[name]))
+	}
+	return all
+}
+
+func hostStatus(h *pb.Host) HostStatus {
+	return HostStatus{
+		Name: h.GetName(), IP: h.GetIp(), Release: h.GetRelease(), Protocol: h.GetProtocol(), Seed: h.GetSeed(),
+		GRPCPort: h.GetGrpcPort(), ProxyPort: h.GetProxyPort(), PiecePort: h.GetPiecePort(),
+	}
 }

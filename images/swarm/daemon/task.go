@@ -2,20 +2,21 @@ package daemon
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/faultbed/faultbed/images/swarm/cause"
 	"github.com/faultbed/faultbed/images/swarm/pb"
 	"github.com/faultbed/faultbed/images/swarm/piece"
+	"github.com/faultbed/faultbed/images/swarm/source"
 )
 
 // giver is the kind of node that a piece came from.
@@ -26,6 +27,16 @@ const (
 	fromSeed   giver = "seed"
 	fromPeer   giver = "peer"
 )
+
+// errStore is in the chain of what this peer's own disk refuses: nobody else is to blame.
+var errStore = errors.New("store")
+
+// content is the file on the disk that pieces are put into.
+type content interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+}
 
 // task is one file that this peer holds or is getting. Pieces are checked before
 // they are put in, so all that is held may be served.
@@ -39,7 +50,7 @@ type task struct {
 	digests [][]byte
 	held    piece.Bitmap
 	count   int
-	file    *os.File
+	file    content
 	from    map[giver]int64
 	done    bool
 	err     error
@@ -48,13 +59,22 @@ type task struct {
 
 	running    bool
 	fromSource bool // a supernode triggered this peer as a seed
+	runs       int
+	base       map[giver]int64 // what from was when the run began
+	parts      []piece.Part    // what the run is to bring
+	needed     piece.Bitmap    // the pieces of parts, once the length is known
+	unsaved    bool            // the record on the disk is behind
+	used       time.Time
+	pins       int // how many read it, or wait for it
+
+	room int64 // bytes that a run was granted; guarded by Daemon.mu
 }
 
 func newTask(dir, url, digest string) *task {
 	id := piece.TaskID(url, digest)
 	return &task{
-		id: id, url: url, digest: digest, path: filepath.Join(dir, id+".data"),
-		from: map[giver]int64{}, changed: make(chan struct{}),
+		id: id, url: url, digest: digest, path: filepath.Join(dir, id+contentExt),
+		from: map[giver]int64{}, changed: make(chan struct{}), used: time.Now(),
 	}
 }
 
@@ -90,118 +110,126 @@ func (t *task) learn(meta *pb.Task) error {
 // lay makes room for a file of that length. The caller holds mu.
 func (t *task) lay(length, size int64) error {
 	layout := piece.Layout{Length: length, Size: size}
+	if !layout.Sane() {
+		return fmt.Errorf("%w: task %s of %d bytes in pieces of %d", cause.ErrBadAnswer, t.id, length, size)
+	}
 	file, err := os.OpenFile(t.path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
 	if err != nil {
-		return fmt.Errorf("store task %s: %w", t.id, err)
+		return fmt.Errorf("%w: task %s: %w", errStore, t.id, err)
 	}
 	if err := file.Truncate(length); err != nil {
 		_ = file.Close()
-		return fmt.Errorf("store task %s: %w", t.id, err)
+		return fmt.Errorf("%w: task %s: %w", errStore, t.id, err)
 	}
 	t.layout, t.known, t.file = layout, true, file
 	t.digests, t.held = make([][]byte, layout.Count()), piece.NewBitmap(layout.Count())
+	t.unsaved = true
+	t.reckon()
 	t.wake()
 	return nil
 }
 
+// settleLength fixes the length that an origin states, once for all.
+func (t *task) settleLength(total int64) (piece.Layout, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.known {
+		if err := t.lay(total, piece.SizeFor(total)); err != nil {
+			return piece.Layout{}, err
+		}
+	}
+	if t.layout.Length != total {
+		return piece.Layout{}, fmt.Errorf("%w: the file has %d bytes now, %d before", source.ErrChanged, total, t.layout.Length)
+	}
+	return t.layout, nil
+}
+
 // put checks piece i against the digest known from the swarm, or else against
-// stated, and stores it. Putting a held piece again changes nothing.
-func (t *task) put(i int, data, stated []byte, by giver) error {
+// stated, and stores it. Putting a held piece again changes nothing; fresh says
+// whether it was not held.
+func (t *task) put(i int, data, stated []byte, by giver) (fresh bool, err error) {
 	sum := sha256.Sum256(data)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.held.Has(i) {
-		return nil
+		return false, nil
 	}
 	want := t.digests[i]
 	if len(want) == 0 {
 		want = stated
 	}
 	if len(want) > 0 && !bytes.Equal(want, sum[:]) {
-		return fmt.Errorf("%w: piece %d of task %s is %x, promised was %x", cause.ErrCorrupt, i, t.id, sum[:4], want[:min(4, len(want))])
+		return false, fmt.Errorf("%w: piece %d of task %s is %x, promised was %x", cause.ErrCorrupt, i, t.id, sum[:4], want[:min(4, len(want))])
 	}
 	offset, length := t.layout.Span(i)
 	if int64(len(data)) != length {
-		return fmt.Errorf("%w: piece %d has %d bytes instead of %d", cause.ErrBadAnswer, i, len(data), length)
+		return false, fmt.Errorf("%w: piece %d has %d bytes instead of %d", cause.ErrBadAnswer, i, len(data), length)
 	}
 	if _, err := t.file.WriteAt(data, offset); err != nil {
-		return fmt.Errorf("store piece %d: %w", i, err)
+		return false, fmt.Errorf("%w: piece %d of task %s: %w", errStore, i, t.id, err)
 	}
 	t.digests[i] = sum[:]
 	t.held.Set(i)
 	t.count++
+	t.unsaved = true
 	t.from[by] += length
 	t.wake()
-	return nil
+	return true, nil
 }
 
-// whole says whether every piece is held.
-func (t *task) whole() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.known && t.count == t.layout.Count()
-}
-
-// finish ends the run of a task; a task whose content is not what was promised is emptied.
-func (t *task) finish(err error) error {
-	if err == nil {
+// finish ends the run of a task, which is saved before, unless meanwhile more is
+// wanted of it: then the run goes on. A task whose content is not what was promised,
+// or has no room, is emptied.
+func (t *task) finish(err error, save func(*task)) (again bool, _ error) {
+	whole := err == nil && t.whole()
+	if whole {
 		err = t.verify()
 	}
+	save(t)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if err == nil && !t.satisfied() {
+		return true, nil
+	}
+	if errors.Is(err, source.ErrChanged) || errors.Is(err, syscall.ENOSPC) {
+		t.empty()
+	}
 	t.running, t.fromSource = false, false
-	t.done, t.err = err == nil, err
+	t.parts, t.needed = nil, nil
+	t.done, t.err = whole && err == nil, err
 	t.wake()
-	return err
+	return false, err
 }
 
 func (t *task) verify() error {
 	h := sha256.New()
 	if _, err := io.Copy(h, io.NewSectionReader(t.file, 0, t.layout.Length)); err != nil {
-		return fmt.Errorf("read back task %s: %w", t.id, err)
+		return fmt.Errorf("%w: read back task %s: %w", errStore, t.id, err)
 	}
 	sum := hex.EncodeToString(h.Sum(nil))
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.digest != "" && t.digest != sum {
-		t.held, t.count = piece.NewBitmap(t.layout.Count()), 0
-		t.digests = make([][]byte, t.layout.Count())
-		clear(t.from)
-		return fmt.Errorf("%w: the file is %s, promised was %s", cause.ErrCorrupt, sum, t.digest)
+		by := fmt.Sprintf("%d bytes came from origin %s, %d from seeds, %d from peers",
+			t.from[fromOrigin], source.Target(t.url), t.from[fromSeed], t.from[fromPeer])
+		t.empty()
+		return fmt.Errorf("%w: the file is %s, promised was %s; %s", cause.ErrCorrupt, sum, t.digest, by)
 	}
 	t.sha = sum
 	return nil
 }
 
-// view is a consistent copy of a task's state, with the channel that closes at the next change.
-type view struct {
-	meta    *pb.Task
-	held    piece.Bitmap
-	count   int
-	known   bool
-	done    bool
-	running bool
-	err     error
-	sha     string
-	from    map[giver]int64
-	changed <-chan struct{}
-}
-
-func (t *task) view() view {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	v := view{
-		meta: &pb.Task{Id: t.id, Url: t.url, Digest: t.digest},
-		held: slices.Clone(t.held), count: t.count, known: t.known, done: t.done, running: t.running, err: t.err, sha: t.sha,
-		from: map[giver]int64{}, changed: t.changed,
-	}
-	if t.known {
-		v.meta.Length, v.meta.PieceSize, v.meta.Digests = t.layout.Length, t.layout.Size, slices.Clone(t.digests)
-	}
-	for k, n := range t.from {
-		v.from[k] = n
-	}
-	return v
+// empty forgets all content, on the disk too: the next attempt starts from nothing.
+// The caller holds mu.
+func (t *task) empty() {
+	t.shut()
+	t.layout, t.known = piece.Layout{}, false
+	t.digests, t.held, t.count, t.sha = nil, nil, 0, ""
+	t.done, t.needed = false, nil
+	clear(t.from)
+	t.unsaved = false
+	_ = t.remove()
+	t.wake()
 }
 
 // read returns piece i if it is held.
@@ -218,46 +246,10 @@ func (t *task) read(i int) ([]byte, bool) {
 	return data, err == nil
 }
 
-// stream calls give with the pieces in order, each as soon as it is held, and with
-// nothing as a sign of life while it waits.
-func (t *task) stream(ctx context.Context, beat time.Duration, give func([]byte) error) error {
-	ticker := time.NewTicker(beat)
-	defer ticker.Stop()
-	for next := 0; ; {
-		v := t.view()
-		if v.known && next == (piece.Layout{Length: v.meta.GetLength(), Size: v.meta.GetPieceSize()}).Count() && (v.done || v.err != nil) {
-			return v.err
-		}
-		if v.held.Has(next) {
-			data, ok := t.read(next)
-			if !ok {
-				return fmt.Errorf("read piece %d of task %s back", next, t.id)
-			}
-			if err := give(data); err != nil {
-				return err
-			}
-			next++
-			continue
-		}
-		if !v.running && v.err != nil {
-			return v.err
-		}
-		select {
-		case <-v.changed:
-		case <-ticker.C:
-			if err := give(nil); err != nil {
-				return err
-			}
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-func (t *task) close() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// shut closes the content. The caller holds mu, or is the last.
+func (t *task) shut() {
 	if t.file != nil {
 		_ = t.file.Close()
+		t.file = nil
 	}
 }

@@ -23,8 +23,13 @@ func (d *Daemon) pieceRoutes() http.Handler {
 
 func (d *Daemon) servePiece(w http.ResponseWriter, r *http.Request) {
 	n, err := strconv.Atoi(r.PathValue("n"))
-	t := d.held(r.PathValue("id"))
-	if err != nil || t == nil {
+	t := d.pinned(r.PathValue("id"))
+	if t == nil {
+		http.NotFound(w, r)
+		return
+	}
+	defer t.unpin()
+	if err != nil {
 		http.NotFound(w, r)
 		return
 	}
@@ -46,8 +51,13 @@ func (d *Daemon) servePiece(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *Daemon) serveData(w http.ResponseWriter, r *http.Request) {
-	t := d.held(r.PathValue("id"))
-	if t == nil || !t.view().done {
+	t := d.pinned(r.PathValue("id"))
+	if t == nil {
+		http.NotFound(w, r)
+		return
+	}
+	defer t.unpin()
+	if !t.view().done {
 		http.NotFound(w, r)
 		return
 	}

@@ -1,5 +1,6 @@
-// Package dfget is the client of a peer's daemon: it fetches one URL through the
-// swarm into one file, and from the origin itself when the daemon cannot help.
+// Package dfget is the client of a peer's daemon: it fetches one URL, or a part of it,
+// through the swarm into one file, and from the origin itself when the daemon cannot
+// help.
 package dfget
 
 import (
@@ -10,53 +11,34 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/credentials/insecure"
-
 	"github.com/faultbed/faultbed/images/swarm"
 	"github.com/faultbed/faultbed/images/swarm/cause"
-	"github.com/faultbed/faultbed/images/swarm/pb"
+	"github.com/faultbed/faultbed/images/swarm/piece"
 	"github.com/faultbed/faultbed/images/swarm/source"
 	"github.com/faultbed/faultbed/images/swarm/timers"
 	"github.com/faultbed/faultbed/images/swarm/wire"
 )
 
-// Request is one file to fetch. Digest is the SHA-256 in hex, or "".
+// Request is one file to fetch. Digest is the SHA-256 of all of it in hex, or "".
 type Request struct {
 	URL, Output, Digest string
-	Socket              string
-	Timeout             time.Duration
-	BackSource          bool
-	Capabilities        swarm.Capabilities
-	Profile             timers.Profile
+	// Part is what to fetch of the file; its offset is not negative.
+	Part         piece.Part
+	Socket       string
+	Timeout      time.Duration
+	BackSource   bool
+	Capabilities swarm.Capabilities
+	Profile      timers.Profile
+	// Progress is told how many bytes have come, of how many, or -1 while that is not
+	// known; nil for nobody.
+	Progress func(come, total int64)
 	// Stack opens the connections; nil is the operating system's.
 	Stack wire.Stack
-}
-
-// Result is the outcome, as --json prints it.
-type Result struct {
-	OK     bool   `json:"ok"`
-	Bytes  int64  `json:"bytes"`
-	SHA256 string `json:"sha256"`
-	TookMS int64  `json:"took_ms"`
-	From   From   `json:"from"`
-	Error  string `json:"error"`
-	Mode   string `json:"mode"`
-}
-
-// From counts the bytes that were moved for this request by the kind of node that
-// gave them; a file that the daemon already held moves none.
-type From struct {
-	Origin int64 `json:"origin"`
-	Seeds  int64 `json:"seeds"`
-	Peers  int64 `json:"peers"`
 }
 
 // The modes of a result.
@@ -65,27 +47,24 @@ const (
 	modeSource = "source"
 )
 
-// errUnreachable is in the chain when no daemon answered at all.
-var errUnreachable = errors.New("the daemon cannot be reached")
-
 // sourceAttempts is how often in a row an origin may fail without one new byte.
 const sourceAttempts = 5
 
-// Get fetches a file. On failure no part of it stays under the output's name.
+// Get fetches a file. On failure no part of it stays under the output's name, and
+// what was there before stays.
 func Get(ctx context.Context, r Request) Result {
+	return r.within(ctx, func(ctx context.Context, g *getting) error { return g.run(ctx) })
+}
+
+// within does a request in the time that it has.
+func (r Request) within(ctx context.Context, do func(context.Context, *getting) error) Result {
 	started := time.Now()
-	ctx, cancel := context.WithTimeoutCause(ctx, r.Timeout, fmt.Errorf("not done within %s: %w", r.Timeout, context.DeadlineExceeded))
+	ctx, cancel := context.WithTimeoutCause(ctx, r.Timeout, fmt.Errorf("%w of %s", errLimit, r.Timeout))
 	defer cancel()
 	g := &getting{Request: r, sum: sha256.New(), result: Result{Mode: modeDaemon}}
-	err := g.run(ctx)
+	err := do(ctx, g)
 	g.result.TookMS = time.Since(started).Milliseconds()
-	g.result.OK = err == nil
-	if err != nil {
-		if why := context.Cause(ctx); why != nil {
-			err = fmt.Errorf("%w: %w", why, err)
-		}
-		g.result.Error = err.Error()
-	}
+	g.result.settle(ctx, err)
 	return g.result
 }
 
@@ -95,6 +74,7 @@ type getting struct {
 	file   *os.File
 	sum    hash.Hash
 	bytes  int64
+	total  int64 // length of the file, as daemon or origin stated it
 	result Result
 }
 
@@ -116,8 +96,9 @@ func (g *getting) run(ctx context.Context) (err error) {
 		return err
 	}
 	g.result.Bytes, g.result.SHA256 = g.bytes, hex.EncodeToString(g.sum.Sum(nil))
-	if g.Digest != "" && g.Digest != g.result.SHA256 {
-		return fmt.Errorf("%w: the file is %s, promised was %s", cause.ErrCorrupt, g.result.SHA256, g.Digest)
+	if g.Digest != "" && g.Part == (piece.Part{}) && g.Digest != g.result.SHA256 {
+		return fmt.Errorf("%w: the file of origin %s, got by way of %s, is %s, promised was %s",
+			cause.ErrCorrupt, source.Target(g.URL), g.result.Mode, g.result.SHA256, g.Digest)
 	}
 	if err := g.file.Close(); err != nil {
 		return fmt.Errorf("close output: %w", err)
@@ -128,8 +109,15 @@ func (g *getting) run(ctx context.Context) (err error) {
 	return nil
 }
 
+func (g *getting) tell(come, total int64) {
+	if g.Progress != nil {
+		g.Progress(come, total)
+	}
+}
+
 // fetch asks the daemon, then the origin. A release without fallback gives up
-// when a daemon that was there failed.
+// when a daemon that was there failed; and an origin that refused the daemon is not
+// asked again.
 func (g *getting) fetch(ctx context.Context) error {
 	err := g.fromDaemon(ctx)
 	if err == nil || ctx.Err() != nil || !g.BackSource {
@@ -138,9 +126,30 @@ func (g *getting) fetch(ctx context.Context) error {
 	if !errors.Is(err, errUnreachable) && !g.Capabilities.SeedFallback {
 		return err
 	}
+	if why := cause.Of(err); why == cause.NotFound || why == cause.Forbidden {
+		return err
+	}
 	g.result.Mode = modeSource
+	if cause.Of(err) == cause.Corrupt { // what came is not to be built upon
+		if again := g.restart(); again != nil {
+			return again
+		}
+	}
 	if sourceErr := g.fromSource(ctx); sourceErr != nil {
-		return errors.Join(err, sourceErr)
+		return chain{err, sourceErr}
+	}
+	return nil
+}
+
+// restart forgets what has come.
+func (g *getting) restart() error {
+	g.sum.Reset()
+	g.bytes = 0
+	if err := g.file.Truncate(0); err != nil {
+		return fmt.Errorf("empty output: %w", err)
+	}
+	if _, err := g.file.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("empty output: %w", err)
 	}
 	return nil
 }
@@ -152,50 +161,6 @@ func (g *getting) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func (g *getting) fromDaemon(ctx context.Context) error {
-	stack := wire.NewNetwork(g.Stack, g.Profile).Stack
-	conn, err := grpc.NewClient("passthrough:///daemon", grpc.WithAuthority("localhost"),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return stack.DialContext(ctx, "unix", g.Socket) }),
-		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy(),
-		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: g.Profile.DialTimeout}))
-	if err != nil {
-		return fmt.Errorf("%w: %w", errUnreachable, err)
-	}
-	defer func() { _ = conn.Close() }()
-	// A daemon that is stopped, or out of descriptors, takes the call and says nothing.
-	limit := 2 * g.Profile.StallTimeout
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	silence := time.AfterFunc(limit, func() { cancel(fmt.Errorf("%w: the daemon is silent for %s", cause.ErrStalled, limit)) })
-	defer silence.Stop()
-	stream, err := pb.NewLocalClient(conn).Download(ctx, &pb.DownloadRequest{Url: g.URL, Digest: g.Digest})
-	if err != nil {
-		return fmt.Errorf("%w: %w", errUnreachable, err)
-	}
-	for heard := false; ; heard = true {
-		event, err := stream.Recv()
-		if err != nil && errors.Is(context.Cause(ctx), cause.ErrStalled) {
-			err = context.Cause(ctx)
-		}
-		silence.Reset(limit)
-		switch {
-		case err != nil && cause.RefusalOf(err) != nil:
-			return fmt.Errorf("daemon: %s", cause.RefusalOf(err).GetReason())
-		case err != nil && !heard:
-			return fmt.Errorf("%w: %w", errUnreachable, err)
-		case err != nil:
-			return fmt.Errorf("daemon: %w", err)
-		}
-		if result := event.GetResult(); result != nil {
-			g.result.From = From{result.GetFromOrigin(), result.GetFromSeeds(), result.GetFromPeers()}
-			return nil
-		}
-		if _, err := g.Write(event.GetChunk()); err != nil {
-			return fmt.Errorf("write output: %w", err)
-		}
-	}
-}
-
 // fromSource gets what is still missing from the origin.
 func (g *getting) fromSource(ctx context.Context) error {
 	client := wire.NewNetwork(g.Stack, g.Profile).HTTPClient()
@@ -204,18 +169,15 @@ func (g *getting) fromSource(ctx context.Context) error {
 	pause := g.Profile.RetryInitial
 	for failures := 0; ; {
 		before := g.bytes
-		total, err := g.rest(ctx, client)
+		done, err := g.rest(ctx, client)
 		g.result.From.Origin += g.bytes - before
-		if err == nil && g.bytes >= total {
+		if done {
 			return nil
 		}
 		if g.bytes > before {
 			failures, pause = 0, g.Profile.RetryInitial
 		} else if failures++; errors.Is(err, source.ErrPermanent) || failures == sourceAttempts {
 			return fmt.Errorf("origin %s: %w", source.Target(g.URL), err)
-		}
-		if err == nil {
-			continue
 		}
 		select {
 		case <-ctx.Done():
@@ -226,13 +188,37 @@ func (g *getting) fromSource(ctx context.Context) error {
 	}
 }
 
-// rest asks the origin once for all from here to the end.
-func (g *getting) rest(ctx context.Context, client *http.Client) (total int64, err error) {
-	body, _, err := source.Open(ctx, client, g.URL, g.bytes, 1<<40, g.Profile)
+// rest asks the origin once for all from here to the end of the part.
+func (g *getting) rest(ctx context.Context, client *http.Client) (done bool, err error) {
+	want := int64(1 << 40)
+	if g.Part.Length > 0 {
+		want = g.Part.Length - g.bytes
+	}
+	body, _, err := source.Open(ctx, client, g.URL, g.Part.Offset+g.bytes, want, g.Profile)
 	if err != nil {
-		return 0, err
+		return false, err
 	}
 	defer func() { _ = body.Close() }()
-	_, err = io.Copy(g, body)
-	return body.Total, err
+	if g.total > 0 && g.total != body.Total {
+		return false, fmt.Errorf("%w: the file has %d bytes now, %d before", source.ErrChanged, body.Total, g.total)
+	}
+	g.total = body.Total
+	_, length, ok := g.Part.Resolve(body.Total)
+	if !ok {
+		return false, fmt.Errorf("%w: the file has no such part: it has %d bytes", source.ErrPermanent, body.Total)
+	}
+	told := writer(func(p []byte) (int, error) {
+		n, err := g.Write(p)
+		g.tell(g.bytes, length)
+		return n, err
+	})
+	_, err = io.Copy(told, io.LimitReader(body, length-g.bytes))
+	if err == nil && g.bytes < length {
+		err = fmt.Errorf("%w: it ended after %d of %d bytes", io.ErrUnexpectedEOF, g.bytes, length)
+	}
+	return g.bytes == length, err
 }
+
+type writer func([]byte) (int, error)
+
+func (w writer) Write(p []byte) (int, error) { return w(p) }

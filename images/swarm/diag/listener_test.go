@@ -60,6 +60,10 @@ func TestListenerOutlivesALackOfDescriptors(t *testing.T) {
 		defer func() { _ = callers[i].Close() }()
 	}
 	restore := exhaust(t)
+	// Seen red with the error of reading /proc handed on: there is no count when it matters.
+	if open, limit, err := diag.OpenDescriptors(); err != nil || open != limit {
+		t.Errorf("%d of %d descriptors are open (%v)", open, limit, err)
+	}
 	port := l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // it listens on tcp
 	for _, c := range callers {
 		if err := syscall.Connect(int(c.Fd()), &syscall.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}); err != nil {

@@ -45,26 +45,37 @@ type Reporter struct {
 	log      *slog.Logger
 	quiet    bool
 	failures *prometheus.CounterVec
+	retries  *prometheus.CounterVec
 
 	mu   sync.Mutex
 	last *Failure
+	out  map[string]Failure // the latest of Register and Announce, by target
 }
 
-// NewReporter reports to log, or to nobody if quiet; registry takes its counter.
+// NewReporter reports to log, or to nobody if quiet; registry takes its counters.
 func NewReporter(log *slog.Logger, quiet bool, registry prometheus.Registerer) *Reporter {
 	failures := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "swarm_connection_failures_total", Help: "Failed connections by step and cause.",
 	}, []string{"step", "cause"})
-	registry.MustRegister(failures)
-	return &Reporter{log: log, quiet: quiet, failures: failures}
+	retries := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "swarm_connection_retries_total", Help: "Failed connections that were tries again after a failure, by step and cause.",
+	}, []string{"step", "cause"})
+	registry.MustRegister(failures, retries)
+	return &Reporter{log: log, quiet: quiet, failures: failures, retries: retries, out: map[string]Failure{}}
 }
 
 // Failed reports one failed connection; attempt counts from 1.
 func (r *Reporter) Failed(step Step, target, ip string, attempt int, err error) {
 	f := Failure{Step: step, Target: target, IP: ip, Attempt: attempt, Cause: cause.Of(err), Error: err.Error(), At: time.Now().UTC()}
 	r.failures.WithLabelValues(string(step), string(f.Cause)).Inc()
+	if attempt > 1 {
+		r.retries.WithLabelValues(string(step), string(f.Cause)).Inc()
+	}
 	r.mu.Lock()
 	r.last = &f
+	if step == Register || step == Announce {
+		r.out[target] = f // as many as there are supernodes
+	}
 	r.mu.Unlock()
 	if r.quiet {
 		return
@@ -79,6 +90,16 @@ func (r *Reporter) Last() *Failure {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.last
+}
+
+// KeptOut is the latest failure to register with a supernode or to stay there, or nil.
+func (r *Reporter) KeptOut(supernode string) *Failure {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f, ok := r.out[supernode]; ok {
+		return &f
+	}
+	return nil
 }
 
 // NewLog is the log of a node: JSON lines on stdout.

@@ -230,10 +230,10 @@ var (
 func (timeoutError) Error() string        { return "i/o timeout" }
 func (timeoutError) Timeout() bool        { return true }
 func (timeoutError) Temporary() bool      { return true }
-func (timeoutError) Is(target error) bool { return target == context.DeadlineExceeded } //nolint:errorlint // that is what Is is for
+func (timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
 
 func (canceledError) Error() string        { return "operation was canceled" }
-func (canceledError) Is(target error) bool { return target == context.Canceled } //nolint:errorlint // that is what Is is for
+func (canceledError) Is(target error) bool { return target == context.Canceled }
 
 func endOf(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {

@@ -54,10 +54,10 @@ func (c *couple) connect(t *testing.T) (client, server net.Conn) {
 	return client, server
 }
 
-// dial is how a call ends that may take a limited time, and how long it took.
-func (c *couple) dial(t *testing.T, address string, within time.Duration) (time.Duration, error) {
+// dial is how a call ends that may take a minute, and how long it took.
+func (c *couple) dial(t *testing.T, address string) (time.Duration, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), within)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	began := time.Now()
 	conn, err := c.a.DialContext(ctx, "tcp", address)
@@ -112,7 +112,7 @@ func TestFailuresHaveTheirCauses(t *testing.T) {
 				if c.fault != nil {
 					defer c2.n.Inject(c.fault)()
 				}
-				took, err := c2.dial(t, c.address, time.Minute)
+				took, err := c2.dial(t, c.address)
 				if got := cause.Of(err); got != c.want || took != c.within {
 					t.Errorf("%q (%v) after %s, want %q after %s", got, err, took, c.want, c.within)
 				}
@@ -161,7 +161,7 @@ func TestSilenceKeepsWhatIsWritten(t *testing.T) {
 		}
 		heal = c.n.Inject(memnet.Drop{Links: memnet.To("b", 80)})
 		time.AfterFunc(time.Second, heal)
-		if took, err := c.dial(t, "b:80", time.Minute); err != nil || took != time.Second {
+		if took, err := c.dial(t, "b:80"); err != nil || took != time.Second {
 			t.Errorf("dial over the end of silence: %v after %s", err, took)
 		}
 	})
@@ -230,7 +230,7 @@ func TestDeadHostLeavesConnectionsHalfOpen(t *testing.T) {
 		if _, err := client.Read(make([]byte, 1)); cause.Of(err) != cause.TimedOut {
 			t.Errorf("a dead host was heard: %v", err)
 		}
-		if _, err := c.dial(t, "b:80", time.Minute); cause.Of(err) != cause.TimedOut {
+		if _, err := c.dial(t, "b:80"); cause.Of(err) != cause.TimedOut {
 			t.Errorf("a dead host was reached: %v", err)
 		}
 		_ = client.SetReadDeadline(time.Time{})
@@ -238,7 +238,7 @@ func TestDeadHostLeavesConnectionsHalfOpen(t *testing.T) {
 		if _, err := client.Read(make([]byte, 1)); cause.Of(err) != cause.Reset {
 			t.Errorf("after the restart: %v", err)
 		}
-		if _, err := c.dial(t, "b:80", time.Minute); cause.Of(err) != cause.Refused {
+		if _, err := c.dial(t, "b:80"); cause.Of(err) != cause.Refused {
 			t.Errorf("nobody listens yet: %v", err)
 		}
 		c.listen(t)
@@ -263,7 +263,7 @@ func TestNamesMove(t *testing.T) {
 		}
 		_ = conn.Close()
 		c.n.Name("b")
-		if _, err := c.dial(t, "b:80", time.Minute); cause.Of(err) != cause.NoSuchHost {
+		if _, err := c.dial(t, "b:80"); cause.Of(err) != cause.NoSuchHost {
 			t.Errorf("%v", err)
 		}
 	})

@@ -441,6 +441,7 @@ type Announcement struct {
 	Wants         []*Want                `protobuf:"bytes,5,rep,name=wants,proto3" json:"wants,omitempty"`
 	Settled       []string               `protobuf:"bytes,6,rep,name=settled,proto3" json:"settled,omitempty"`
 	Transfers     []*Transfer            `protobuf:"bytes,7,rep,name=transfers,proto3" json:"transfers,omitempty"`
+	RoundTrips    []*RoundTrip           `protobuf:"bytes,8,rep,name=round_trips,json=roundTrips,proto3" json:"round_trips,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -524,6 +525,66 @@ func (x *Announcement) GetTransfers() []*Transfer {
 	return nil
 }
 
+func (x *Announcement) GetRoundTrips() []*RoundTrip {
+	if x != nil {
+		return x.RoundTrips
+	}
+	return nil
+}
+
+// RoundTrip is how long the sender's calls to another peer take, smoothed.
+type RoundTrip struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Peer          string                 `protobuf:"bytes,1,opt,name=peer,proto3" json:"peer,omitempty"`
+	Microseconds  int64                  `protobuf:"varint,2,opt,name=microseconds,proto3" json:"microseconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoundTrip) Reset() {
+	*x = RoundTrip{}
+	mi := &file_swarm_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoundTrip) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoundTrip) ProtoMessage() {}
+
+func (x *RoundTrip) ProtoReflect() protoreflect.Message {
+	mi := &file_swarm_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoundTrip.ProtoReflect.Descriptor instead.
+func (*RoundTrip) Descriptor() ([]byte, []int) {
+	return file_swarm_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RoundTrip) GetPeer() string {
+	if x != nil {
+		return x.Peer
+	}
+	return ""
+}
+
+func (x *RoundTrip) GetMicroseconds() int64 {
+	if x != nil {
+		return x.Microseconds
+	}
+	return 0
+}
+
 // Task is what is known of one file: digests[i] is empty while piece i is unknown.
 type Task struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -539,7 +600,7 @@ type Task struct {
 
 func (x *Task) Reset() {
 	*x = Task{}
-	mi := &file_swarm_proto_msgTypes[7]
+	mi := &file_swarm_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -551,7 +612,7 @@ func (x *Task) String() string {
 func (*Task) ProtoMessage() {}
 
 func (x *Task) ProtoReflect() protoreflect.Message {
-	mi := &file_swarm_proto_msgTypes[7]
+	mi := &file_swarm_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -564,7 +625,7 @@ func (x *Task) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Task.ProtoReflect.Descriptor instead.
 func (*Task) Descriptor() ([]byte, []int) {
-	return file_swarm_proto_rawDescGZIP(), []int{7}
+	return file_swarm_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Task) GetId() string {
@@ -622,7 +683,7 @@ type Held struct {
 
 func (x *Held) Reset() {
 	*x = Held{}
-	mi := &file_swarm_proto_msgTypes[8]
+	mi := &file_swarm_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -634,7 +695,7 @@ func (x *Held) String() string {
 func (*Held) ProtoMessage() {}
 
 func (x *Held) ProtoReflect() protoreflect.Message {
-	mi := &file_swarm_proto_msgTypes[8]
+	mi := &file_swarm_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -647,7 +708,7 @@ func (x *Held) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Held.ProtoReflect.Descriptor instead.
 func (*Held) Descriptor() ([]byte, []int) {
-	return file_swarm_proto_rawDescGZIP(), []int{8}
+	return file_swarm_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Held) GetTask() *Task {
@@ -682,7 +743,7 @@ type Want struct {
 
 func (x *Want) Reset() {
 	*x = Want{}
-	mi := &file_swarm_proto_msgTypes[9]
+	mi := &file_swarm_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -694,7 +755,7 @@ func (x *Want) String() string {
 func (*Want) ProtoMessage() {}
 
 func (x *Want) ProtoReflect() protoreflect.Message {
-	mi := &file_swarm_proto_msgTypes[9]
+	mi := &file_swarm_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -707,7 +768,7 @@ func (x *Want) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Want.ProtoReflect.Descriptor instead.
 func (*Want) Descriptor() ([]byte, []int) {
-	return file_swarm_proto_rawDescGZIP(), []int{9}
+	return file_swarm_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Want) GetTask() string {
@@ -744,7 +805,7 @@ type Transfer struct {
 
 func (x *Transfer) Reset() {
 	*x = Transfer{}
-	mi := &file_swarm_proto_msgTypes[10]
+	mi := &file_swarm_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -756,7 +817,7 @@ func (x *Transfer) String() string {
 func (*Transfer) ProtoMessage() {}
 
 func (x *Transfer) ProtoReflect() protoreflect.Message {
-	mi := &file_swarm_proto_msgTypes[10]
+	mi := &file_swarm_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -769,7 +830,7 @@ func (x *Transfer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transfer.ProtoReflect.Descriptor instead.
 func (*Transfer) Descriptor() ([]byte, []int) {
-	return file_swarm_proto_rawDescGZIP(), []int{10}
+	return file_swarm_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Transfer) GetParent() string {
@@ -812,7 +873,7 @@ type Guidance struct {
 
 func (x *Guidance) Reset() {
 	*x = Guidance{}
-	mi := &file_swarm_proto_msgTypes[11]
+	mi := &file_swarm_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -824,7 +885,7 @@ func (x *Guidance) String() string {
 func (*Guidance) ProtoMessage() {}
 
 func (x *Guidance) ProtoReflect() protoreflect.Message {
-	mi := &file_swarm_proto_msgTypes[11]
+	mi := &file_swarm_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -837,7 +898,7 @@ func (x *Guidance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Guidance.ProtoReflect.Descriptor instead.
 func (*Guidance) Descriptor() ([]byte, []int) {
-	return file_swarm_proto_rawDescGZIP(), []int{11}
+	return file_swarm_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Guidance) GetPeersChanged() bool {
@@ -874,7 +935,7 @@ type Direction struct {
 
 func (x *Direction) Reset() {
 	*x = Direction{}
-	mi := &file_swarm_proto_msgTypes[12]
+	mi := &file_swarm_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -886,7 +947,7 @@ func (x *Direction) String() string {
 func (*Direction) ProtoMessage() {}
 
 func (x *Direction) ProtoReflect() protoreflect.Message {
-	mi := &file_swarm_proto_msgTypes[12]
+	mi := &file_swarm_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -899,7 +960,7 @@ func (x *Direction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Direction.ProtoReflect.Descriptor instead.
 func (*Direction) Descriptor() ([]byte, []int) {
-	return file_swarm_proto_rawDescGZIP(), []int{12}
+	return file_swarm_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Direction) GetTask() *Task {
@@ -941,7 +1002,7 @@ type ObtainRequest struct {
 
 func (x *ObtainRequest) Reset() {
 	*x = ObtainRequest{}
-	mi := &file_swarm_proto_msgTypes[13]
+	mi := &file_swarm_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -953,7 +1014,7 @@ func (x *ObtainRequest) String() string {
 func (*ObtainRequest) ProtoMessage() {}
 
 func (x *ObtainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_swarm_proto_msgTypes[13]
+	mi := &file_swarm_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -966,7 +1027,7 @@ func (x *ObtainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObtainRequest.ProtoReflect.Descriptor instead.
 func (*ObtainRequest) Descriptor() ([]byte, []int) {
-	return file_swarm_proto_rawDescGZIP(), []int{13}
+	return file_swarm_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ObtainRequest) GetWant() *Want {
@@ -1001,7 +1062,7 @@ type ObtainProgress struct {
 
 func (x *ObtainProgress) Reset() {
 	*x = ObtainProgress{}
-	mi := &file_swarm_proto_msgTypes[14]
+	mi := &file_swarm_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1013,7 +1074,7 @@ func (x *ObtainProgress) String() string {
 func (*ObtainProgress) ProtoMessage() {}
 
 func (x *ObtainProgress) ProtoReflect() protoreflect.Message {
-	mi := &file_swarm_proto_msgTypes[14]
+	mi := &file_swarm_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1026,7 +1087,7 @@ func (x *ObtainProgress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ObtainProgress.ProtoReflect.Descriptor instead.
 func (*ObtainProgress) Descriptor() ([]byte, []int) {
-	return file_swarm_proto_rawDescGZIP(), []int{14}
+	return file_swarm_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ObtainProgress) GetHost() *Host {
@@ -1062,7 +1123,7 @@ type SyncRequest struct {
 
 func (x *SyncRequest) Reset() {
 	*x = SyncRequest{}
-	mi := &file_swarm_proto_msgTypes[15]
+	mi := &file_swarm_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1074,7 +1135,7 @@ func (x *SyncRequest) String() string {
 func (*SyncRequest) ProtoMessage() {}
 
 func (x *SyncRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_swarm_proto_msgTypes[15]
+	mi := &file_swarm_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1087,7 +1148,7 @@ func (x *SyncRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncRequest.ProtoReflect.Descriptor instead.
 func (*SyncRequest) Descriptor() ([]byte, []int) {
-	return file_swarm_proto_rawDescGZIP(), []int{15}
+	return file_swarm_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SyncRequest) GetTask() string {
@@ -1128,7 +1189,7 @@ type PieceSet struct {
 
 func (x *PieceSet) Reset() {
 	*x = PieceSet{}
-	mi := &file_swarm_proto_msgTypes[16]
+	mi := &file_swarm_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1140,7 +1201,7 @@ func (x *PieceSet) String() string {
 func (*PieceSet) ProtoMessage() {}
 
 func (x *PieceSet) ProtoReflect() protoreflect.Message {
-	mi := &file_swarm_proto_msgTypes[16]
+	mi := &file_swarm_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1153,7 +1214,7 @@ func (x *PieceSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PieceSet.ProtoReflect.Descriptor instead.
 func (*PieceSet) Descriptor() ([]byte, []int) {
-	return file_swarm_proto_rawDescGZIP(), []int{16}
+	return file_swarm_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PieceSet) GetTask() *Task {
@@ -1186,7 +1247,7 @@ type DownloadRequest struct {
 
 func (x *DownloadRequest) Reset() {
 	*x = DownloadRequest{}
-	mi := &file_swarm_proto_msgTypes[17]
+	mi := &file_swarm_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1198,7 +1259,7 @@ func (x *DownloadRequest) String() string {
 func (*DownloadRequest) ProtoMessage() {}
 
 func (x *DownloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_swarm_proto_msgTypes[17]
+	mi := &file_swarm_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1211,7 +1272,7 @@ func (x *DownloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadRequest.ProtoReflect.Descriptor instead.
 func (*DownloadRequest) Descriptor() ([]byte, []int) {
-	return file_swarm_proto_rawDescGZIP(), []int{17}
+	return file_swarm_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DownloadRequest) GetUrl() string {
@@ -1262,7 +1323,7 @@ type DownloadEvent struct {
 
 func (x *DownloadEvent) Reset() {
 	*x = DownloadEvent{}
-	mi := &file_swarm_proto_msgTypes[18]
+	mi := &file_swarm_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1274,7 +1335,7 @@ func (x *DownloadEvent) String() string {
 func (*DownloadEvent) ProtoMessage() {}
 
 func (x *DownloadEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_swarm_proto_msgTypes[18]
+	mi := &file_swarm_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1287,7 +1348,7 @@ func (x *DownloadEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadEvent.ProtoReflect.Descriptor instead.
 func (*DownloadEvent) Descriptor() ([]byte, []int) {
-	return file_swarm_proto_rawDescGZIP(), []int{18}
+	return file_swarm_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DownloadEvent) GetChunk() []byte {
@@ -1331,7 +1392,7 @@ type DownloadResult struct {
 
 func (x *DownloadResult) Reset() {
 	*x = DownloadResult{}
-	mi := &file_swarm_proto_msgTypes[19]
+	mi := &file_swarm_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1343,7 +1404,7 @@ func (x *DownloadResult) String() string {
 func (*DownloadResult) ProtoMessage() {}
 
 func (x *DownloadResult) ProtoReflect() protoreflect.Message {
-	mi := &file_swarm_proto_msgTypes[19]
+	mi := &file_swarm_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1356,7 +1417,7 @@ func (x *DownloadResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DownloadResult.ProtoReflect.Descriptor instead.
 func (*DownloadResult) Descriptor() ([]byte, []int) {
-	return file_swarm_proto_rawDescGZIP(), []int{19}
+	return file_swarm_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DownloadResult) GetBytes() int64 {
@@ -1432,7 +1493,7 @@ const file_swarm_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\asession\x18\x02 \x01(\tR\asession\"\f\n" +
 	"\n" +
-	"LeaveReply\"\x83\x02\n" +
+	"LeaveReply\"\xbf\x02\n" +
 	"\fAnnouncement\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\asession\x18\x02 \x01(\tR\asession\x12\x1d\n" +
@@ -1441,7 +1502,12 @@ const file_swarm_proto_rawDesc = "" +
 	"\x04held\x18\x04 \x03(\v2\x14.faultbed.swarm.HeldR\x04held\x12*\n" +
 	"\x05wants\x18\x05 \x03(\v2\x14.faultbed.swarm.WantR\x05wants\x12\x18\n" +
 	"\asettled\x18\x06 \x03(\tR\asettled\x126\n" +
-	"\ttransfers\x18\a \x03(\v2\x18.faultbed.swarm.TransferR\ttransfers\"\x91\x01\n" +
+	"\ttransfers\x18\a \x03(\v2\x18.faultbed.swarm.TransferR\ttransfers\x12:\n" +
+	"\vround_trips\x18\b \x03(\v2\x19.faultbed.swarm.RoundTripR\n" +
+	"roundTrips\"C\n" +
+	"\tRoundTrip\x12\x12\n" +
+	"\x04peer\x18\x01 \x01(\tR\x04peer\x12\"\n" +
+	"\fmicroseconds\x18\x02 \x01(\x03R\fmicroseconds\"\x91\x01\n" +
 	"\x04Task\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x16\n" +
@@ -1535,7 +1601,7 @@ func file_swarm_proto_rawDescGZIP() []byte {
 	return file_swarm_proto_rawDescData
 }
 
-var file_swarm_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_swarm_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_swarm_proto_goTypes = []any{
 	(*Host)(nil),            // 0: faultbed.swarm.Host
 	(*Refusal)(nil),         // 1: faultbed.swarm.Refusal
@@ -1544,52 +1610,54 @@ var file_swarm_proto_goTypes = []any{
 	(*LeaveRequest)(nil),    // 4: faultbed.swarm.LeaveRequest
 	(*LeaveReply)(nil),      // 5: faultbed.swarm.LeaveReply
 	(*Announcement)(nil),    // 6: faultbed.swarm.Announcement
-	(*Task)(nil),            // 7: faultbed.swarm.Task
-	(*Held)(nil),            // 8: faultbed.swarm.Held
-	(*Want)(nil),            // 9: faultbed.swarm.Want
-	(*Transfer)(nil),        // 10: faultbed.swarm.Transfer
-	(*Guidance)(nil),        // 11: faultbed.swarm.Guidance
-	(*Direction)(nil),       // 12: faultbed.swarm.Direction
-	(*ObtainRequest)(nil),   // 13: faultbed.swarm.ObtainRequest
-	(*ObtainProgress)(nil),  // 14: faultbed.swarm.ObtainProgress
-	(*SyncRequest)(nil),     // 15: faultbed.swarm.SyncRequest
-	(*PieceSet)(nil),        // 16: faultbed.swarm.PieceSet
-	(*DownloadRequest)(nil), // 17: faultbed.swarm.DownloadRequest
-	(*DownloadEvent)(nil),   // 18: faultbed.swarm.DownloadEvent
-	(*DownloadResult)(nil),  // 19: faultbed.swarm.DownloadResult
+	(*RoundTrip)(nil),       // 7: faultbed.swarm.RoundTrip
+	(*Task)(nil),            // 8: faultbed.swarm.Task
+	(*Held)(nil),            // 9: faultbed.swarm.Held
+	(*Want)(nil),            // 10: faultbed.swarm.Want
+	(*Transfer)(nil),        // 11: faultbed.swarm.Transfer
+	(*Guidance)(nil),        // 12: faultbed.swarm.Guidance
+	(*Direction)(nil),       // 13: faultbed.swarm.Direction
+	(*ObtainRequest)(nil),   // 14: faultbed.swarm.ObtainRequest
+	(*ObtainProgress)(nil),  // 15: faultbed.swarm.ObtainProgress
+	(*SyncRequest)(nil),     // 16: faultbed.swarm.SyncRequest
+	(*PieceSet)(nil),        // 17: faultbed.swarm.PieceSet
+	(*DownloadRequest)(nil), // 18: faultbed.swarm.DownloadRequest
+	(*DownloadEvent)(nil),   // 19: faultbed.swarm.DownloadEvent
+	(*DownloadResult)(nil),  // 20: faultbed.swarm.DownloadResult
 }
 var file_swarm_proto_depIdxs = []int32{
 	0,  // 0: faultbed.swarm.RegisterRequest.host:type_name -> faultbed.swarm.Host
 	0,  // 1: faultbed.swarm.RegisterReply.peers:type_name -> faultbed.swarm.Host
-	8,  // 2: faultbed.swarm.Announcement.held:type_name -> faultbed.swarm.Held
-	9,  // 3: faultbed.swarm.Announcement.wants:type_name -> faultbed.swarm.Want
-	10, // 4: faultbed.swarm.Announcement.transfers:type_name -> faultbed.swarm.Transfer
-	7,  // 5: faultbed.swarm.Held.task:type_name -> faultbed.swarm.Task
-	0,  // 6: faultbed.swarm.Guidance.peers:type_name -> faultbed.swarm.Host
-	12, // 7: faultbed.swarm.Guidance.directions:type_name -> faultbed.swarm.Direction
-	7,  // 8: faultbed.swarm.Direction.task:type_name -> faultbed.swarm.Task
-	0,  // 9: faultbed.swarm.Direction.parents:type_name -> faultbed.swarm.Host
-	9,  // 10: faultbed.swarm.ObtainRequest.want:type_name -> faultbed.swarm.Want
-	0,  // 11: faultbed.swarm.ObtainProgress.host:type_name -> faultbed.swarm.Host
-	7,  // 12: faultbed.swarm.PieceSet.task:type_name -> faultbed.swarm.Task
-	19, // 13: faultbed.swarm.DownloadEvent.result:type_name -> faultbed.swarm.DownloadResult
-	2,  // 14: faultbed.swarm.Supernode.Register:input_type -> faultbed.swarm.RegisterRequest
-	6,  // 15: faultbed.swarm.Supernode.Announce:input_type -> faultbed.swarm.Announcement
-	4,  // 16: faultbed.swarm.Supernode.Leave:input_type -> faultbed.swarm.LeaveRequest
-	13, // 17: faultbed.swarm.Peer.ObtainTask:input_type -> faultbed.swarm.ObtainRequest
-	15, // 18: faultbed.swarm.Peer.SyncPieces:input_type -> faultbed.swarm.SyncRequest
-	17, // 19: faultbed.swarm.Local.Download:input_type -> faultbed.swarm.DownloadRequest
-	3,  // 20: faultbed.swarm.Supernode.Register:output_type -> faultbed.swarm.RegisterReply
-	11, // 21: faultbed.swarm.Supernode.Announce:output_type -> faultbed.swarm.Guidance
-	5,  // 22: faultbed.swarm.Supernode.Leave:output_type -> faultbed.swarm.LeaveReply
-	14, // 23: faultbed.swarm.Peer.ObtainTask:output_type -> faultbed.swarm.ObtainProgress
-	16, // 24: faultbed.swarm.Peer.SyncPieces:output_type -> faultbed.swarm.PieceSet
-	18, // 25: faultbed.swarm.Local.Download:output_type -> faultbed.swarm.DownloadEvent
-	20, // [20:26] is the sub-list for method output_type
-	14, // [14:20] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	9,  // 2: faultbed.swarm.Announcement.held:type_name -> faultbed.swarm.Held
+	10, // 3: faultbed.swarm.Announcement.wants:type_name -> faultbed.swarm.Want
+	11, // 4: faultbed.swarm.Announcement.transfers:type_name -> faultbed.swarm.Transfer
+	7,  // 5: faultbed.swarm.Announcement.round_trips:type_name -> faultbed.swarm.RoundTrip
+	8,  // 6: faultbed.swarm.Held.task:type_name -> faultbed.swarm.Task
+	0,  // 7: faultbed.swarm.Guidance.peers:type_name -> faultbed.swarm.Host
+	13, // 8: faultbed.swarm.Guidance.directions:type_name -> faultbed.swarm.Direction
+	8,  // 9: faultbed.swarm.Direction.task:type_name -> faultbed.swarm.Task
+	0,  // 10: faultbed.swarm.Direction.parents:type_name -> faultbed.swarm.Host
+	10, // 11: faultbed.swarm.ObtainRequest.want:type_name -> faultbed.swarm.Want
+	0,  // 12: faultbed.swarm.ObtainProgress.host:type_name -> faultbed.swarm.Host
+	8,  // 13: faultbed.swarm.PieceSet.task:type_name -> faultbed.swarm.Task
+	20, // 14: faultbed.swarm.DownloadEvent.result:type_name -> faultbed.swarm.DownloadResult
+	2,  // 15: faultbed.swarm.Supernode.Register:input_type -> faultbed.swarm.RegisterRequest
+	6,  // 16: faultbed.swarm.Supernode.Announce:input_type -> faultbed.swarm.Announcement
+	4,  // 17: faultbed.swarm.Supernode.Leave:input_type -> faultbed.swarm.LeaveRequest
+	14, // 18: faultbed.swarm.Peer.ObtainTask:input_type -> faultbed.swarm.ObtainRequest
+	16, // 19: faultbed.swarm.Peer.SyncPieces:input_type -> faultbed.swarm.SyncRequest
+	18, // 20: faultbed.swarm.Local.Download:input_type -> faultbed.swarm.DownloadRequest
+	3,  // 21: faultbed.swarm.Supernode.Register:output_type -> faultbed.swarm.RegisterReply
+	12, // 22: faultbed.swarm.Supernode.Announce:output_type -> faultbed.swarm.Guidance
+	5,  // 23: faultbed.swarm.Supernode.Leave:output_type -> faultbed.swarm.LeaveReply
+	15, // 24: faultbed.swarm.Peer.ObtainTask:output_type -> faultbed.swarm.ObtainProgress
+	17, // 25: faultbed.swarm.Peer.SyncPieces:output_type -> faultbed.swarm.PieceSet
+	19, // 26: faultbed.swarm.Local.Download:output_type -> faultbed.swarm.DownloadEvent
+	21, // [21:27] is the sub-list for method output_type
+	15, // [15:21] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_swarm_proto_init() }
@@ -1603,7 +1671,7 @@ func file_swarm_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_swarm_proto_rawDesc), len(file_swarm_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   3,
 		},

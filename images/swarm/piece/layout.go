@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"math/bits"
+	"strconv"
 	"strings"
 )
 
@@ -32,6 +33,19 @@ type Layout struct {
 	Size   int64
 }
 
+// Bounds of what is taken for a file: others state its length, and a piece, and a list
+// of all pieces, must fit into memory.
+const (
+	maxLength    = 1 << 50
+	maxPieces    = 1 << 20
+	maxPieceSize = 64 << 20
+)
+
+// Sane says whether a file can be cut like that.
+func (l Layout) Sane() bool {
+	return l.Length >= 0 && l.Length <= maxLength && l.Size > 0 && l.Size <= maxPieceSize && l.Count() <= maxPieces
+}
+
 // Count is the number of pieces; an empty file has none.
 func (l Layout) Count() int {
 	if l.Size <= 0 {
@@ -44,6 +58,37 @@ func (l Layout) Count() int {
 func (l Layout) Span(i int) (offset, length int64) {
 	offset = int64(i) * l.Size
 	return offset, min(l.Size, l.Length-offset)
+}
+
+// Part is a part of a file: length bytes from Offset on, or with a Length of 0 all
+// from there. A negative Offset counts from the end. The zero Part is the whole file.
+type Part struct {
+	Offset, Length int64
+}
+
+// Resolve says where in a file of that length a part begins and how long it is; a part
+// that begins behind the end is none.
+func (p Part) Resolve(total int64) (offset, length int64, ok bool) {
+	offset = p.Offset
+	if offset < 0 {
+		offset = max(0, total+offset)
+	}
+	if offset > total || offset == total && p != (Part{}) {
+		return 0, 0, false
+	}
+	length = total - offset
+	if p.Length > 0 {
+		length = min(length, p.Length)
+	}
+	return offset, length, true
+}
+
+// Covering is the range of pieces, from first to before end, that hold length bytes from offset on.
+func (l Layout) Covering(offset, length int64) (first, end int) {
+	if length <= 0 || l.Size <= 0 {
+		return 0, 0
+	}
+	return int(offset / l.Size), int((offset + length + l.Size - 1) / l.Size)
 }
 
 // TaskID names the task of a URL; the same URL with another promised digest is another task.
@@ -77,6 +122,9 @@ func (b Bitmap) Has(i int) bool { return i >= 0 && i/8 < len(b) && b[i/8]&(1<<(i
 // Set marks piece i as held.
 func (b Bitmap) Set(i int) { b[i/8] |= 1 << (i % 8) }
 
+// Clear marks piece i as not held.
+func (b Bitmap) Clear(i int) { b[i/8] &^= 1 << (i % 8) }
+
 // Count is the number of pieces held.
 func (b Bitmap) Count() int {
 	n := 0
@@ -84,4 +132,34 @@ func (b Bitmap) Count() int {
 		n += bits.OnesCount8(octet)
 	}
 	return n
+}
+
+// Fit is the bitmap as one of n pieces: what others sent may be shorter, or go on.
+func (b Bitmap) Fit(n int) Bitmap {
+	fit := NewBitmap(n)
+	copy(fit, b)
+	if n%8 != 0 {
+		fit[len(fit)-1] &= 1<<(n%8) - 1
+	}
+	return fit
+}
+
+// ParsePart reads a range of bytes as HTTP writes it, without the unit: "0-99",
+// "100-", or "-50" for the end.
+func ParsePart(spec string) (Part, bool) {
+	first, last, ok := strings.Cut(spec, "-")
+	const bits = 62 // so that sums do not overflow
+	from, errFirst := strconv.ParseUint(first, 10, bits)
+	to, errLast := strconv.ParseUint(last, 10, bits)
+	switch {
+	case !ok || first == "" && errLast != nil || first != "" && errFirst != nil || last != "" && errLast != nil:
+		return Part{}, false
+	case first == "" && to == 0:
+		return Part{Offset: 1 << bits}, true // the last none of its bytes: behind every end
+	case first == "":
+		return Part{Offset: -int64(to)}, true
+	case last == "":
+		return Part{Offset: int64(from)}, true
+	}
+	return Part{Offset: int64(from), Length: int64(to) - int64(from) + 1}, from <= to
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/faultbed/faultbed/images/swarm/cause"
 	"github.com/faultbed/faultbed/images/swarm/pb"
+	"github.com/faultbed/faultbed/images/swarm/piece"
 )
 
 // errUnknownPeer answers a peer whose registration this supernode does not know (any more).
@@ -97,6 +98,9 @@ func (s *Supernode) apply(r *record, up *pb.Announcement) {
 		delete(r.wants, id)
 	}
 	for _, w := range up.GetWants() {
+		if piece.TaskID(w.GetUrl(), w.GetDigest()) != w.GetTask() {
+			continue
+		}
 		if r.wants[w.GetTask()] == nil {
 			r.wants[w.GetTask()] = &want{Want: w, progressed: now, sent: "never"}
 			s.log.Info("task wanted", "peer", r.host.GetName(), "task", w.GetTask(), "url", w.GetUrl())
@@ -105,6 +109,11 @@ func (s *Supernode) apply(r *record, up *pb.Announcement) {
 	}
 	for _, t := range up.GetTransfers() {
 		s.applyTransfer(r, t, now)
+	}
+	for _, trip := range up.GetRoundTrips() {
+		if s.peers[trip.GetPeer()] != nil && trip.GetMicroseconds() > 0 {
+			r.trips[trip.GetPeer()] = time.Duration(min(trip.GetMicroseconds(), maxTrip.Microseconds())) * time.Microsecond
+		}
 	}
 	if len(up.GetHeld())+len(up.GetWants())+len(up.GetSettled())+len(up.GetTransfers()) > 0 {
 		s.wake()
@@ -117,11 +126,19 @@ func (s *Supernode) applyHeld(r *record, h *pb.Held, now time.Time) {
 		delete(r.held, id)
 		return
 	}
-	r.held[id] = h.GetPieces()
+	if piece.TaskID(h.GetTask().GetUrl(), h.GetTask().GetDigest()) != id {
+		return
+	}
+	t := s.taskOf(id, h.GetTask().GetUrl(), h.GetTask().GetDigest())
+	t.learn(h.GetTask(), r.host.GetSeed())
+	if layoutOf(t.Task) != layoutOf(h.GetTask()) {
+		delete(r.held, id) // of another file than the others have under this URL
+		return
+	}
+	r.held[id] = piece.Bitmap(h.GetPieces()).Fit(t.pieces())
 	if w := r.wants[id]; w != nil {
 		w.progressed = now
 	}
-	s.taskOf(id, h.GetTask().GetUrl(), h.GetTask().GetDigest()).learn(h.GetTask(), r.host.GetSeed())
 }
 
 // applyTransfer counts a failed upload against the parent; a success forgives all.
@@ -134,10 +151,16 @@ func (s *Supernode) applyTransfer(child *record, t *pb.Transfer, now time.Time) 
 		p.failures = nil
 		return
 	}
-	p.failures = append(p.failures, failure{child: child.host.GetName(), at: now})
+	p.failures = append(p.failures[max(0, len(p.failures)+1-maxFailures):], failure{child: child.host.GetName(), at: now})
 	s.log.Warn("upload failed", "parent", t.GetParent(), "child", child.host.GetName(), "task", t.GetTask(),
 		"cause", t.GetCause(), "failures", len(p.failures))
 }
+
+// maxFailures is how many failures of one peer are kept.
+const maxFailures = 256
+
+// maxTrip is the longest round trip that is told from others; calls do not last that long.
+const maxTrip = time.Minute
 
 // sorted lists the records by name. The caller holds mu.
 func (s *Supernode) sorted() []*record {

@@ -27,8 +27,10 @@ func (s *Supernode) watch(r *record, conn *wire.Conn) {
 		case <-s.ctx.Done():
 		case <-r.gone:
 		case <-ticker.C:
-			conn, attempt = s.callBack(r, conn, attempt)
-			continue
+			if !r.left() {
+				conn, attempt = s.callBack(r, conn, attempt)
+				continue
+			}
 		}
 		_ = conn.Close()
 		return
@@ -74,6 +76,9 @@ func (s *Supernode) watchProxy(r *record) {
 		case <-ticker.C:
 		}
 		err := s.proxyAnswers(r.host, attempt)
+		if r.left() {
+			return
+		}
 		if s.ctx.Err() != nil || cause.Of(err) == cause.TooManyFiles {
 			continue
 		}

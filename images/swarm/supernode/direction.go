@@ -1,6 +1,7 @@
 package supernode
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -50,26 +51,30 @@ func (s *Supernode) taskOf(id, url, digest string) *task {
 
 // learn takes in what a peer knows. A piece's first digest stays, unless a seed says otherwise.
 func (t *task) learn(from *pb.Task, seed bool) {
-	if from.GetPieceSize() == 0 {
-		return
-	}
-	if t.GetPieceSize() == 0 {
+	if t.GetPieceSize() == 0 && layoutOf(from).Sane() {
 		t.Length, t.PieceSize = from.GetLength(), from.GetPieceSize()
-		t.Digests = make([][]byte, t.pieces())
 	}
-	if from.GetLength() != t.GetLength() || from.GetPieceSize() != t.GetPieceSize() {
+	if layoutOf(from) != layoutOf(t.Task) {
 		return
 	}
 	for i, d := range from.GetDigests() {
-		if len(d) > 0 && i < len(t.Digests) && (len(t.Digests[i]) == 0 || seed) {
+		if i == t.pieces() {
+			return
+		}
+		if i == len(t.Digests) {
+			t.Digests = append(t.Digests, nil)
+		}
+		if len(d) == sha256.Size && (len(t.Digests[i]) == 0 || seed) {
 			t.Digests[i] = d
 		}
 	}
 }
 
-func (t *task) pieces() int {
-	return piece.Layout{Length: t.GetLength(), Size: t.GetPieceSize()}.Count()
+func layoutOf(t *pb.Task) piece.Layout {
+	return piece.Layout{Length: t.GetLength(), Size: t.GetPieceSize()}
 }
+
+func (t *task) pieces() int { return layoutOf(t.Task).Count() }
 
 func (t *task) heldWhole(r *record) bool {
 	held, ok := r.held[t.GetId()]
@@ -119,10 +124,11 @@ func (s *Supernode) direct(r *record, w *want, t *task) direction {
 	var candidates []parent.Candidate
 	whole := map[string]bool{}
 	for _, other := range s.sorted() {
-		if other == r || other.failed(r.host.GetName(), now, age) {
+		if other == r || other.failed(r.host.GetName(), now, age) || !r.speaksWith(other) {
 			continue
 		}
 		c := other.candidate(t.GetId(), now, age)
+		c.RoundTrip = r.trips[c.Name]
 		works := t.heldWhole(other) || s.obtains(other, t, now)
 		if c.Pieces == 0 && !works {
 			continue

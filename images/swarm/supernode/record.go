@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/faultbed/faultbed/images/swarm"
 	"github.com/faultbed/faultbed/images/swarm/parent"
 	"github.com/faultbed/faultbed/images/swarm/pb"
 	"github.com/faultbed/faultbed/images/swarm/piece"
@@ -25,6 +26,7 @@ type record struct {
 	held      map[string]piece.Bitmap
 	wants     map[string]*want
 	failures  []failure
+	trips     map[string]time.Duration // measured by this peer, to others
 }
 
 // failure is one upload that a child reported as failed.
@@ -47,7 +49,7 @@ func newRecord(host *pb.Host, session string, reachable bool) *record {
 	return &record{
 		host: host, session: session, gone: make(chan struct{}),
 		announced: now, answered: now, reachable: reachable, freeSlots: 1,
-		held: map[string]piece.Bitmap{}, wants: map[string]*want{},
+		held: map[string]piece.Bitmap{}, wants: map[string]*want{}, trips: map[string]time.Duration{},
 	}
 }
 
@@ -60,6 +62,17 @@ func (r *record) expired(now time.Time, lease time.Duration) string {
 		return fmt.Sprintf("%s:%d did not answer within the lease of %s", r.host.GetIp(), r.host.GetGrpcPort(), lease)
 	}
 	return ""
+}
+
+// left says whether the peer was dropped. A select that finds a tick as well may choose
+// the tick.
+func (r *record) left() bool {
+	select {
+	case <-r.gone:
+		return true
+	default:
+		return false
+	}
 }
 
 // blamers counts the children with a failure that is not yet forgiven. One child
@@ -91,6 +104,12 @@ func (r *record) failed(child string, now time.Time, age time.Duration) bool {
 	return false
 }
 
+// speaksWith says whether two peers understand each other: both speak with this
+// supernode, but one may be a minor release before it and the other one after it.
+func (r *record) speaksWith(other *record) bool {
+	return swarm.Speak(r.host.GetProtocol(), other.host.GetProtocol())
+}
+
 func (r *record) candidate(task string, now time.Time, age time.Duration) parent.Candidate {
 	r.recentFailures(now, age)
 	return parent.Candidate{
@@ -107,6 +126,9 @@ func (s *Supernode) drop(r *record, why string) {
 	r.once.Do(func() {
 		r.why = why
 		close(r.gone)
+		for _, other := range s.peers {
+			delete(other.trips, r.host.GetName())
+		}
 		s.log.Info("peer dropped", "peer", r.host.GetName(), "ip", r.host.GetIp(), "reason", why)
 	})
 	s.wake()

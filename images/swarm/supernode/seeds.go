@@ -36,7 +36,7 @@ func (s *Supernode) trigger(r *record, t *task, now time.Time) bool {
 			continue
 		}
 		if known := s.seedRecord(seed); known != nil && (known.failed(r.host.GetName(), now, s.cfg.Profile.FailureAgeOut) || !known.reachable ||
-			known.blamers() >= parent.MaxFailures) {
+			!r.speaksWith(known) || known.blamers() >= parent.MaxFailures) {
 			continue
 		}
 		j = &job{}
@@ -75,18 +75,18 @@ func (s *Supernode) obtain(seed string, attempt int, request *pb.Want, j *job) {
 	if s.ctx.Err() != nil {
 		return
 	}
-	s.mu.Lock()
-	j.state, j.ended = jobDone, time.Now()
+	// Told before anybody acts on it, so that the log has the reason first.
+	state := jobDone
 	if err != nil {
-		j.state = jobFailed
-	}
-	s.wake()
-	s.mu.Unlock()
-	if err != nil {
+		state = jobFailed
 		s.reporter.Failed(diag.Seed, seed, ip, attempt, err)
-		return
+	} else {
+		s.log.Info("seed done", "seed", seed, "task", request.GetTask())
 	}
-	s.log.Info("seed done", "seed", seed, "task", request.GetTask())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j.state, j.ended = state, time.Now()
+	s.wake()
 }
 
 // followSeed asks a seed for a task and listens until it has it. The first sign

@@ -6,8 +6,6 @@ import (
 	"net/http/pprof"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/faultbed/faultbed/images/swarm/diag"
@@ -16,6 +14,7 @@ import (
 // Peers is the answer of /peers.
 type Peers struct {
 	Release     string        `json:"release"`
+	Protocol    string        `json:"protocol"`
 	Count       int           `json:"count"`
 	Peers       []Peer        `json:"peers"`
 	Refused     []Refused     `json:"refused"`
@@ -42,7 +41,7 @@ func (s *Supernode) Snapshot() Peers {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	out := Peers{Release: s.can.Release, Count: len(s.peers), Peers: []Peer{}, Refused: []Refused{}, LastFailure: s.reporter.Last()}
+	out := Peers{Release: s.can.Release, Protocol: s.can.Protocol, Count: len(s.peers), Peers: []Peer{}, Refused: []Refused{}, LastFailure: s.reporter.Last()}
 	for _, r := range s.sorted() {
 		p := Peer{
 			Name: r.host.GetName(), IP: r.host.GetIp(), Release: r.host.GetRelease(), Type: "normal",
@@ -74,21 +73,4 @@ func (s *Supernode) routes() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index) // what hangs shows in goroutine?debug=2
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError}))
 	return mux
-}
-
-func (s *Supernode) registerMetrics() {
-	s.registry.MustRegister(
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "swarm_supernode_peers", Help: "Counted peers."}, func() float64 {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			return float64(len(s.peers))
-		}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "swarm_supernode_tasks", Help: "Known tasks."}, func() float64 {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			return float64(len(s.tasks))
-		}),
-	)
 }

@@ -76,7 +76,7 @@ func New(cfg Config) (*Supernode, error) {
 	network := wire.NewNetwork(cfg.Stack, cfg.Profile)
 	s := &Supernode{
 		cfg: cfg, can: can, log: cfg.Log, registry: prometheus.NewRegistry(),
-		grpc: wire.NewServer(cfg.Profile), network: network, probe: network.HTTPClient(),
+		grpc: wire.NewServer(cfg.Profile, wire.Identity{Release: can.Release, Protocol: can.Protocol}), network: network, probe: network.HTTPClient(),
 		ctx: ctx, stop: stop, warm: time.Now().Add(cfg.Profile.Lease),
 		peers: map[string]*record{}, refused: map[string]Refused{}, tasks: map[string]*task{}, changed: make(chan struct{}),
 	}

@@ -47,8 +47,8 @@ type Bed struct {
 	Origin  *Origin
 	Journal *Journal
 
-	ctx   context.Context //nolint:containedctx // the life of the bed
-	hosts int
+	ctx   context.Context   //nolint:containedctx // the life of the bed
+	names map[string]string // of hosts by address
 }
 
 // Run tells a story in a bubble of its own. When it ends, so do all nodes; a goroutine
@@ -56,8 +56,8 @@ type Bed struct {
 func Run(t *testing.T, profile timers.Profile, story func(*Bed)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := &Bed{T: t, Net: memnet.New(), Timers: profile, Journal: newJournal(), ctx: context.Background()}
-		b.Net.Latency = latency
+		b := &Bed{T: t, Net: memnet.New(), Timers: profile, Journal: newJournal(), ctx: context.Background(), names: map[string]string{}}
+		b.Net.Latency, b.Net.Rate = latency, rate
 		t.Cleanup(func() {
 			if t.Failed() {
 				t.Logf("journal of all nodes:\n%s", b.Journal)
@@ -68,6 +68,9 @@ func Run(t *testing.T, profile timers.Profile, story func(*Bed)) {
 	})
 }
 
+// rate keeps a file of 1 MiB under way for longer than the gap between two announcements.
+const rate = 8 << 20
+
 // latency is between 100 and 355 microseconds, and another one for nearly each pair.
 func latency(from, to string) time.Duration {
 	h := fnv.New32a()
@@ -75,10 +78,11 @@ func latency(from, to string) time.Duration {
 	return time.Duration(100+h.Sum32()%256) * time.Microsecond
 }
 
-// host adds a machine.
-func (b *Bed) host(name string) *memnet.Host {
-	b.hosts++
-	return b.Net.Host(name, fmt.Sprintf("10.0.%d.%d", b.hosts/250, 1+b.hosts%250))
+// Machine adds a host on which a node can be started.
+func (b *Bed) Machine(name string) *memnet.Host {
+	ip := fmt.Sprintf("10.0.%d.%d", len(b.names)/250, 1+len(b.names)%250)
+	b.names[ip] = name
+	return b.Net.Host(name, ip)
 }
 
 // Pass lets time pass.

@@ -34,7 +34,7 @@ func (n Node) fill(b *Bed) Node {
 		n.Release = Stable
 	}
 	if n.On == nil {
-		n.On = b.host(n.Name)
+		n.On = b.Machine(n.Name)
 	}
 	if len(n.Supernodes) == 0 {
 		n.Supernodes = []string{"supernode"}
@@ -120,11 +120,11 @@ func (p *Peer) Get(file fixtures.File) dfget.Result {
 // patience bounds a download of which nothing else comes to an end.
 const patience = time.Hour
 
-// MustGet fails the test unless the file arrives intact.
+// MustGet fails the test unless the file arrives intact, by way of the daemon.
 func (p *Peer) MustGet(file fixtures.File) dfget.Result {
 	p.b.Helper()
 	result := p.Get(file)
-	if !result.OK || result.SHA256 != file.SHA256 {
+	if !result.OK || result.SHA256 != file.SHA256 || result.Mode != "daemon" {
 		p.b.Fatalf("download on %s: %+v", p.Host().GetName(), result)
 	}
 	return result

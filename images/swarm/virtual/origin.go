@@ -21,7 +21,7 @@ type Origin struct {
 
 func startOrigin(b *Bed) *Origin {
 	o := &Origin{}
-	listener, err := b.host("origin").Listen("tcp", at("", originPort))
+	listener, err := b.Machine("origin").Listen("tcp", at("", originPort))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -38,9 +38,9 @@ func startOrigin(b *Bed) *Origin {
 }
 
 // URL is where a fixture is served.
-func (o *Origin) URL(f fixtures.File) string {
-	return "http://" + at("origin", originPort) + "/files/" + f.Name
-}
+func (o *Origin) URL(f fixtures.File) string { return o.base() + f.Name }
+
+func (o *Origin) base() string { return "http://" + at("origin", originPort) + "/files/" }
 
 // Answer makes the origin answer all requests with a status; 0 serves files again.
 func (o *Origin) Answer(status int) {

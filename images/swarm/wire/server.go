@@ -15,9 +15,10 @@ import (
 // minKeepalive is the shortest keepalive period that grpc-go grants a client.
 const minKeepalive = 10 * time.Second
 
-// NewServer makes a gRPC server with health and reflection on it.
-func NewServer(profile timers.Profile) *grpc.Server {
+// NewServer makes a gRPC server with health and reflection on it, which tells who it is.
+func NewServer(profile timers.Profile, who Identity) *grpc.Server {
 	server := grpc.NewServer(
+		who.tell(),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minKeepalive / 2, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: max(profile.Lease, minKeepalive), Timeout: profile.StallTimeout}),
 		grpc.WaitForHandlers(true),

@@ -1,0 +1,61 @@
+package scenarios
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/faultbed/faultbed/fixtures"
+	"github.com/faultbed/faultbed/harness"
+	"github.com/faultbed/faultbed/harness/judge"
+	"github.com/faultbed/faultbed/harness/topology"
+)
+
+// An origin that misbehaves costs nobody more than the file that it spoils: the download
+// ends in time, says why, leaves nothing half, and the next file comes as ever.
+var _ = Describe("An origin that misbehaves", origin, needs("origin-errors"), func() {
+	file := fixtures.Layer1M
+
+	// Seen red: with an origin that does not know the fault, all arrive.
+	DescribeTable("is told from one that serves", func(ctx SpecContext, misbehaves string, why string) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		peer, spoiled := bed.Peers()[0], from(file, misbehaves)
+
+		By("asking for a file that it spoils")
+		outcome, err := bed.Download(ctx, peer, spoiled).Wait(ctx)
+		Expect(outcome, err).NotTo(judge.BeIntact(spoiled))
+		Expect(outcome).To(SatisfyAll(HaveField("Error", SatisfyAll(ContainSubstring("origin origin-1:80"), ContainSubstring(why))), HaveField("Bytes", BeZero())))
+
+		By("asking for one that it serves")
+		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+	},
+		Entry("not found", kills("origin-refusal-not-believed"), smoke, "404", "exit status 3", SpecTimeout(harness.Spec)),
+		Entry("forbidden", kills("origin-refusal-not-believed"), "403", "exit status 3", SpecTimeout(harness.Spec)),
+		Entry("broken", kills("origin-tried-for-ever"), "500", "status 500", SpecTimeout(harness.Spec)),
+		Entry("closes early", kills("truncated-answers-accepted"), "close-early", "EOF", SpecTimeout(harness.Spec)),
+		Entry("states too long a length", kills("truncated-answers-accepted"), "lies-long", "EOF", SpecTimeout(harness.Spec)),
+		Entry("states too short a length", kills("file-digest-skipped"), "lies-short", "exit status 2", SpecTimeout(harness.Spec)),
+		Entry("silent", kills("origin-tried-for-ever", "pieces-without-deadline"), "silent", "stalled", SpecTimeout(harness.Spec)),
+		Entry("sends a page for people", kills("file-digest-skipped"), "html", "exit status 2", SpecTimeout(harness.Spec)),
+		Entry("sends on for ever", "loop", "sent on more than", SpecTimeout(harness.Spec)),
+	)
+
+	// Seen red: with redirects that are not followed, the second one does not arrive.
+	DescribeTable("in a way that can be lived with costs nobody the file", func(ctx SpecContext, misbehaves string) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		odd := from(file, misbehaves)
+
+		By("asking for the file on two peers")
+		for _, peer := range bed.Peers()[:2] {
+			Expect(bed.Download(ctx, peer, odd).Wait(ctx)).To(SatisfyAll(judge.BeIntact(odd), judge.ComeFromSwarm()))
+		}
+	},
+		Entry("knows no ranges", kills("ranges-demanded"), "no-ranges", SpecTimeout(harness.Spec)),
+		Entry("sends on", kills("redirects-not-followed"), "redirect", SpecTimeout(harness.Spec)),
+	)
+})
+
+// from is a file asked for in such a way that the origin misbehaves: see images/origin.
+func from(file fixtures.File, misbehaves string) fixtures.File {
+	file.Name += "?fault=" + misbehaves
+	return file
+}

@@ -1,0 +1,138 @@
+package scenarios
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/faultbed/faultbed/fixtures"
+	"github.com/faultbed/faultbed/harness"
+	"github.com/faultbed/faultbed/harness/fault"
+	"github.com/faultbed/faultbed/harness/judge"
+	"github.com/faultbed/faultbed/harness/ledger"
+	"github.com/faultbed/faultbed/harness/topology"
+	"github.com/faultbed/faultbed/harness/workload"
+)
+
+// Those who have pieces give them to those who want them: the near ones first, several
+// at once, and only what is what it says.
+var _ = Describe("A file in the swarm", sharing, func() {
+	// Seen red: with the nearness of parents turned round, the far ones give the most.
+	It("is taken from the nearest who have it", kills("far-parents-first"), needs("seed-order"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 1, 4).Located("b", "peer-1", "peer-2"))
+		near, peer, file := bed.Node("peer-2"), bed.Node("peer-1"), fixtures.Layer16M
+
+		By("bringing it to a peer near by, and to two far away")
+		for _, holder := range others(bed.Peers(), peer) {
+			Expect(bed.Download(ctx, holder, file).Wait(ctx)).To(judge.BeIntact(file))
+		}
+		before, err := bed.Ledger(ctx)
+		Expect(err).NotTo(HaveOccurred())
+
+		By("downloading")
+		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+		after, err := bed.Ledger(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		moved := after.Since(before)
+		for _, far := range append(bed.Seeds(), bed.Node("peer-3"), bed.Node("peer-4")) {
+			Expect(given(moved, near, peer)).To(BeNumerically(">", given(moved, far, peer)), far.Name)
+		}
+	}, SpecTimeout(harness.Spec))
+
+	// Seen red: with children that are told of one parent only.
+	It("is taken from several at the same time", kills("one-parent-for-all"), needs("seed-order"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 1, 4))
+		peer, file := bed.Peers()[0], fixtures.Layer16M
+
+		By("bringing it to all peers but one")
+		for _, holder := range bed.Peers()[1:] {
+			Expect(bed.Download(ctx, holder, file).Wait(ctx)).To(judge.BeIntact(file))
+		}
+		before, err := bed.Ledger(ctx)
+		Expect(err).NotTo(HaveOccurred())
+
+		By("downloading")
+		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+		after, err := bed.Ledger(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		moved, givers := after.Since(before), 0
+		for _, giver := range append(bed.Seeds(), bed.Peers()[1:]...) {
+			if given(moved, giver, peer) > file.Size/20 {
+				givers++
+			}
+		}
+		Expect(givers).To(BeNumerically(">=", 2))
+	}, SpecTimeout(harness.Spec))
+
+	// Seen red: with peers that tell of their pieces only once they have them all.
+	It("is given on by those who are still getting it, and only what they have", kills("offers-only-whole-files", "offers-what-it-does-not-have"), needs("seed-order"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 1, 3))
+		file := fixtures.Layer16M
+
+		By("thinning what the seed gives to each, and downloading on all peers at the same moment")
+		const rate = 2_000_000 // bytes/s: the whole file would take 8 s
+		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(bed.Peers()...).To(bed.Seeds()...).Port(65002), BytesPerSecond: rate, Direction: fault.Downstream})
+		var downloads []*workload.Download
+		for _, peer := range bed.Peers() {
+			downloads = append(downloads, bed.Download(ctx, peer, file))
+		}
+		for _, d := range downloads {
+			Expect(d.Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+		}
+		Expect(bed.Served(bed.Peers()...)(ctx)).To(BeNumerically(">", file.Size/20))
+
+		By("reading that no piece was asked of a peer that did not have it")
+		for _, peer := range bed.Peers() {
+			Expect(bed.Diagnoses(peer)(ctx)).NotTo(ContainElement(HaveField("Step", "piece")))
+		}
+	}, SpecTimeout(harness.Spec))
+
+	// Seen red: with two downloads of one file that know nothing of each other, it comes twice.
+	It("wanted twice on one peer comes once", kills("downloads-not-joined"), needs("seed-order"), func(ctx SpecContext) {
+		const originRate = 4 << 20 // bytes/s: 16 MiB take 4 s
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
+		peer, file := bed.Peers()[0], fixtures.Layer16M
+
+		By("downloading it twice at the same moment")
+		one, two := bed.Download(ctx, peer, file), bed.Download(ctx, peer, file)
+		Expect(one.Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+		Expect(two.Wait(ctx)).To(judge.BeIntact(file))
+		all, err := bed.Ledger(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		var got int64
+		for _, giver := range append(bed.Seeds(), append(bed.Peers(), bed.Origin())...) {
+			got += given(all, giver, peer)
+		}
+		Expect(got).To(BeNumerically("~", file.Size, file.Size/10))
+	}, SpecTimeout(harness.Spec))
+
+	// Seen red: without the digest of pieces the whole file is refused; with parents that are
+	// asked again after a corrupt piece, the log has one after the other.
+	It("that a parent gives garbled is refused from it, and taken elsewhere", kills("piece-digests-skipped", "corrupt-parent-asked-again"), needs("seed-order"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		seed, peer, file := bed.Seeds()[0], bed.Peers()[0], fixtures.Layer16M
+
+		By("bringing it into the swarm, and garbling what one seed gives")
+		Expect(bed.Download(ctx, bed.Peers()[1], file).Wait(ctx)).To(judge.BeIntact(file))
+		const every = 100_000 // bytes: each piece is hit
+		bed.Inject(ctx, fault.Garble{Links: fault.From(peer).To(seed).Port(65002), Every: every})
+
+		By("downloading")
+		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+		told, err := bed.Diagnoses(peer)(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(told).To(ContainElement(diagnosis("piece", "seed-1:65002", "corrupt")))
+		Expect(len(told)).To(BeNumerically("<=", 4)) // what was on its way together
+	}, SpecTimeout(harness.Spec))
+})
+
+// given sums the bytes that one node gave to another, over all of its ports: next to files
+// the rest is little.
+func given(book ledger.Book, from, to topology.Node) int64 {
+	var bytes int64
+	for _, link := range book {
+		if link.Server == from.Name && link.Client == to.Name {
+			bytes += link.Down
+		}
+	}
+	return bytes
+}
