@@ -5,6 +5,7 @@
 #   SYSTEM=reference|dragonfly  PROFILE=fast|production  EVIDENCE=failed|all
 #   LABELS='<label filter>'  FOCUS='<regexp>'  PROCS=n  SEED=n  REPEAT=n
 #   SUPERNODE=<image>  PEER=<image>  OUT=<folder>  CAPTURE=1
+# of `make bench`:  PARTS=beds,steering,faults,downloads,fan-out,joins,idle,crowd
 # of `make mutants`:  MUTANT=<name>  MATRIX=full  SAMPLE=n  PROCS=n  SEED=n  OUT=<folder>
 # of `make list`:  LABELS  FOCUS  KILLS=1
 # of `make compare`:  RUNS='out/<run> out/<run>'  MARKDOWN=1
@@ -81,7 +82,7 @@ images: faultbed ## build the images under images/; for SYSTEM=dragonfly also ge
 	@exec $(FAULTBED) images $(release)
 
 bench: faultbed ## measure beds, faults and downloads against plain Docker
-	@exec $(FAULTBED) bench $(call flag,OUT,out)
+	@exec $(FAULTBED) bench $(call flag,PARTS,parts) $(call flag,OUT,out)
 
 bed: faultbed ## one bed of NODES=5 with SEEDS=2, kept until Ctrl-C
 	@exec $(FAULTBED) bed $(images) $(call flag,NODES,nodes) $(call flag,SEEDS,seeds) $(call flag,OUT,out)

@@ -156,6 +156,9 @@ func Lay(ctx context.Context, tb testing.TB, t topology.Topology) *Bed {
 			b.infra(fmt.Errorf("lay bed: %w", err))
 		}
 	}
+	if s.Unsampled {
+		return b
+	}
 	b.sampler = startSampler(b) //nolint:contextcheck // it lives as long as the bed, not as long as Lay
 	return b
 }

@@ -24,6 +24,7 @@ type Options struct {
 	Profile     string            // fast or production
 	Images      map[string]string // "peer@2.2.1" -> ref; built here if empty
 	AllEvidence bool              // of every scenario, not only of those that are not PASS
+	Unsampled   bool              // nobody looks at beds for the report: a benchmark measures without
 	Capture     bool              // of every node's packets, for evidence
 	Repeat      int               // 1 for the first time round
 	Parent      int               // process that this one must not outlive; 0 for none

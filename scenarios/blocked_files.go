@@ -36,8 +36,8 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 		block.Heal(ctx)
 		Eventually(ctx, fresh(bed, sick)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 	},
-		Entry("8002 dropped", kills("crash-without-supernode"), out8002, fault.Dropped, judge.ComeFromOrigin(), SpecTimeout(harness.Spec)),
-		Entry("8002 refused", kills("crash-without-supernode"), out8002, fault.Refused, judge.ComeFromOrigin(), SpecTimeout(harness.Spec)),
+		Entry("8002 dropped", kills("lost-supernode-never-returned-to"), out8002, fault.Dropped, judge.ComeFromOrigin(), SpecTimeout(harness.Spec)),
+		Entry("8002 refused", kills("lost-supernode-never-returned-to"), out8002, fault.Refused, judge.ComeFromOrigin(), SpecTimeout(harness.Spec)),
 		Entry("65000 dropped", kills("forgotten-peer-stays-away"), out65000, fault.Dropped, wherever, SpecTimeout(harness.Spec)),
 		Entry("65000 refused", kills("forgotten-peer-stays-away"), out65000, fault.Refused, wherever, SpecTimeout(harness.Spec)),
 		Entry("65001 dropped", leech1, fault.Dropped, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),

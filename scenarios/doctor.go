@@ -86,7 +86,7 @@ var _ = Describe("The doctor on a peer", diagnoses, needs("doctor"), func() {
 
 	// Seen red: with a doctor that compares no protocols, and a peer that keeps no reason, nothing is found.
 	It("names a release that the supernode does not speak with", kills("doctor-compares-no-versions"), needs("next-major"), func(ctx SpecContext) {
-		bed := harness.Lay(ctx, GinkgoTB(), small.Released(topology.NextMajor, "peer-1"))
+		bed := harness.Lay(ctx, GinkgoTB(), small.Released(topology.NextMajor).Released(topology.Stable, "peer-1"))
 		patient := bed.Node("peer-1")
 
 		By("starting")

@@ -20,6 +20,7 @@ var (
 	storage      = Label("family:storage")
 	diagnoses    = Label("family:diagnosis")
 	sharing      = Label("family:sharing")
+	told         = Label("family:told")
 	leaks        = Label("family:leaks")
 	faults       = Label("family:faults")
 	canary       = Label("family:canary")

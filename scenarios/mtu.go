@@ -64,7 +64,7 @@ var _ = Describe("An MTU black hole", mtu, func() {
 
 	// Seen red: with a download that waits for its supernode without end, it never ends; with a peer
 	// that does not register again, what comes after the cure is from the origin.
-	DescribeTable("between a peer and the supernode costs it no file", kills("origin-never-asked"), func(ctx SpecContext, direction fault.Direction) {
+	DescribeTable("between a peer and the supernode costs it no file", kills("lost-supernode-never-returned-to"), func(ctx SpecContext, direction fault.Direction) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, file := bed.Peers()[0], fixtures.Layer64M // the digests of its pieces alone fill a packet
 
@@ -103,7 +103,7 @@ var _ = Describe("An MTU black hole", mtu, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with a supernode that never forgives a failed parent, the origin goes on serving.
-	It("is cured by a lower interface MTU on the peer", kills("lost-supernode-never-returned-to"), func(ctx SpecContext) {
+	It("is cured by a lower interface MTU on the peer", kills("failures-never-forgiven"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
 		parents := append(bed.Seeds(), bed.Peers()[1:]...)

@@ -27,7 +27,7 @@ var _ = Describe("The proxy of a peer", proxy, func() {
 		Expect(bed.DownloadVia(ctx, client, peer, proxyPort, fixtures.Fresh(1)).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Fresh(1)), judge.ComeFromSwarm()))
 	}, SpecTimeout(harness.Spec))
 
-	DescribeTable("behind a closed port is away, and there again when it is opened", kills("lost-supernode-never-returned-to"), func(ctx SpecContext, how fault.How) {
+	DescribeTable("behind a closed port is away, and there again when it is opened", func(ctx SpecContext, how fault.How) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, client, file := bed.Peers()[0], bed.Peers()[1], fixtures.Layer1M
 
@@ -42,6 +42,17 @@ var _ = Describe("The proxy of a peer", proxy, func() {
 		Entry("dropped", fault.Dropped, SpecTimeout(harness.Spec)),
 		Entry("refused", fault.Refused, SpecTimeout(harness.Spec)),
 	)
+
+	// Seen red: with 502 for everything that an origin refuses.
+	It("passes on what the origin refuses", needs("origin-errors"), kills("origin-refusal-hidden"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+
+		By("asking for what the origin does not have, and for what it does not give")
+		for fault, answer := range map[string]string{"404": "404 Not Found", "403": "403 Forbidden"} {
+			Expect(bed.DownloadVia(ctx, bed.Peers()[1], bed.Peers()[0], proxyPort, from(fixtures.Layer1M, fault)).Wait(ctx)).
+				To(HaveField("Error", ContainSubstring(answer)))
+		}
+	}, SpecTimeout(harness.Spec))
 
 	It("goes to the origin when all seeds are away", kills("origin-never-asked"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())

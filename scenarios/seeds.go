@@ -39,7 +39,7 @@ var _ = Describe("An unreachable seed", seeds, func() {
 	)
 
 	// Seen red: without seed fallback, as in 2.1.0, the download fails and names the lost parent.
-	DescribeTable("lost in the middle of a download does not stop it", kills("one-failed-piece-ends-all"), func(ctx SpecContext, how fault.How) {
+	DescribeTable("lost in the middle of a download does not stop it", kills("lost-parent-ends-all"), func(ctx SpecContext, how fault.How) {
 		const originRate = 3 << 20 // bytes/s: 16 MiB take about 5 s, time enough to act halfway
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
 		file := fixtures.Layer16M

@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"time"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -9,6 +11,7 @@ import (
 	"github.com/faultbed/faultbed/harness/fault"
 	"github.com/faultbed/faultbed/harness/judge"
 	"github.com/faultbed/faultbed/harness/ledger"
+	"github.com/faultbed/faultbed/harness/system"
 	"github.com/faultbed/faultbed/harness/topology"
 	"github.com/faultbed/faultbed/harness/workload"
 )
@@ -36,6 +39,39 @@ var _ = Describe("A file in the swarm", sharing, func() {
 		for _, far := range append(bed.Seeds(), bed.Node("peer-3"), bed.Node("peer-4")) {
 			Expect(given(moved, near, peer)).To(BeNumerically(">", given(moved, far, peer)), far.Name)
 		}
+	}, SpecTimeout(harness.Spec))
+
+	// Seen red: with a seed that says it is done as soon as it has begun.
+	It("that a seed was preheated with comes from it alone", needs("preheat"), kills("preheat-says-done-at-once"), func(ctx SpecContext) {
+		const originRate = 8 << 20 // bytes/s: 16 MiB take 2 s
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
+		seed, file := bed.Seeds()[1], fixtures.Layer16M
+
+		By("preheating the second seed")
+		Expect(bed.Preheat(ctx, seed, file)).To(Succeed())
+		Expect(bed.Served(bed.Origin())(ctx)).To(BeNumerically(">=", file.Size))
+
+		By("downloading with the origin gone")
+		bed.Inject(ctx, fault.Unreachable{Nodes: []topology.Node{bed.Origin()}, How: fault.Refused})
+		Expect(bed.Download(ctx, bed.Peers()[0], file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+		Expect(bed.Served(seed)(ctx)).To(BeNumerically(">=", file.Size))
+	}, SpecTimeout(harness.Spec))
+
+	// Seen red: with peers that do not tell what they hold, the seed gives all of it again.
+	It("that a peer near by has costs the seed nothing", needs("seed-order"), kills("holdings-not-announced"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 1, 2).Located("b", "peer-1", "peer-2"))
+		seed, file := bed.Seeds()[0], fixtures.Layer16M
+
+		By("bringing it to one of two peers far from the seed")
+		Expect(bed.Download(ctx, bed.Peers()[0], file).Wait(ctx)).To(judge.BeIntact(file))
+		before, err := bed.Ledger(ctx)
+		Expect(err).NotTo(HaveOccurred())
+
+		By("downloading on the other")
+		Expect(bed.Download(ctx, bed.Peers()[1], file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+		after, err := bed.Ledger(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(given(after.Since(before), bed.Peers()[0], bed.Peers()[1])).To(BeNumerically(">", given(after.Since(before), seed, bed.Peers()[1])))
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with children that are told of one parent only.
@@ -111,8 +147,10 @@ var _ = Describe("A file in the swarm", sharing, func() {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		seed, peer, file := bed.Seeds()[0], bed.Peers()[0], fixtures.Layer16M
 
-		By("bringing it into the swarm, and garbling what one seed gives")
+		By("bringing it into the swarm, thinly, and garbling what one seed gives")
 		Expect(bed.Download(ctx, bed.Peers()[1], file).Wait(ctx)).To(judge.BeIntact(file))
+		const thin = 1_400_000 // bytes/s: the whole takes longer than the swarm remembers a failure
+		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(peer).To(bed.Peers()[1]).Port(65002), BytesPerSecond: thin, Direction: fault.Downstream})
 		const every = 100_000 // bytes: each piece is hit
 		bed.Inject(ctx, fault.Garble{Links: fault.From(peer).To(seed).Port(65002), Every: every})
 
@@ -121,9 +159,24 @@ var _ = Describe("A file in the swarm", sharing, func() {
 		told, err := bed.Diagnoses(peer)(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(told).To(ContainElement(diagnosis("piece", "seed-1:65002", "corrupt")))
-		Expect(len(told)).To(BeNumerically("<=", 4)) // what was on its way together
+		Expect(span(told, "corrupt")).To(BeNumerically("<", bed.Bounds().Notice/2), "asked again") // what was on its way together
 	}, SpecTimeout(harness.Spec))
 })
+
+// span is the time between the first and the last failure with a cause.
+func span(told []system.Diagnosis, cause string) time.Duration {
+	var first, last time.Time
+	for _, d := range told {
+		if d.Cause != cause {
+			continue
+		}
+		if first.IsZero() {
+			first = d.At
+		}
+		last = d.At
+	}
+	return last.Sub(first)
+}
 
 // given sums the bytes that one node gave to another, over all of its ports: next to files
 // the rest is little.

@@ -55,12 +55,12 @@ var _ = Describe("A silent link to the supernode", retry, func() {
 
 		By("refusing a peer's way to the supernode, and looking when it tries")
 		refusal := bed.Inject(ctx, fault.BlockPort{Links: fault.From(peer).To(bed.Supernodes()...).Port(8002), How: fault.Refused})
-		const attempts = 8 // the pauses of the first five are still growing
+		const grown, attempts = 9, 12 // the pauses of the first ones are still growing
 		Eventually(ctx, bed.Diagnoses(peer)).WithTimeout(bed.Bounds().Notice + attempts*most).
 			Should(ContainElement(SatisfyAll(HaveField("Step", "register"), HaveField("Attempt", BeNumerically(">=", attempts)))))
 		tried, err := bed.Diagnoses(peer)(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(pauseAfter(tried, 5)).To(SatisfyAll(BeNumerically(">=", least), BeNumerically("<=", most)))
+		Expect(pauseAfter(tried, grown)).To(SatisfyAll(BeNumerically(">=", least), BeNumerically("<=", most)))
 
 		By("letting it in")
 		refusal.Heal(ctx)

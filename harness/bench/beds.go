@@ -46,10 +46,10 @@ func (m *meter) beds(ctx context.Context) ([]Comparison, error) {
 		})
 	}, func(int) error {
 		start := time.Now()
-		p, err := m.startPlain(ctx)
+		p, err := m.startPlain(ctx, m.session.System, m.topology)
 		started := time.Now()
 		if err == nil {
-			err = p.awaitReady(ctx, m.topology)
+			err = p.awaitReady(ctx)
 		}
 		if err == nil {
 			take(&ready.Theirs, &laid.Theirs, &rest.Theirs, start, started)

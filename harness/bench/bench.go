@@ -1,9 +1,10 @@
 // Package bench measures what a bed costs against plain Docker: how long it takes to
 // be ready, how long a fault takes to be in force and proven, and what a byte loses on
-// its way through a steered link. Both sides of a comparison take turns in one run on
+// its way through a steered link; and what the reference swarm costs against plain HTTP, in
+// time and in memory. Both sides of a comparison take turns in one run on
 // one machine, so that their ratio holds where their times do not.
 //
-//	report, err := bench.Run(ctx, session, 5, progress)
+//	report, err := bench.Run(ctx, session, nil, 5, progress)
 //	err = report.Table(os.Stdout)
 package bench
 
@@ -11,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -32,11 +34,39 @@ type meter struct {
 	rounds   int
 	started  int // containers of our own, for their names
 	progress func(line string)
+	figures  []Figure
 }
 
-// Run measures everything, with that many pairs of beds and five times as many faults.
-// The session has to be the one in use. progress gets a line for each part that begins.
-func Run(ctx context.Context, s *harness.Session, rounds int, progress func(line string)) (Report, error) {
+// part is one group of measurements, which can be asked for alone.
+type part struct {
+	name    string
+	measure func(*meter, context.Context) ([]Comparison, error)
+}
+
+var parts = []part{
+	{"beds", (*meter).beds},
+	{"steering", (*meter).steering},
+	{"faults", (*meter).faults},
+	{"downloads", (*meter).downloads},
+	{"fan-out", (*meter).fanOut},
+	{"joins", (*meter).joins},
+	{"idle", (*meter).idle},
+	{"crowd", (*meter).crowd},
+}
+
+// Parts names what can be measured, in that order.
+func Parts() []string {
+	names := make([]string, 0, len(parts))
+	for _, p := range parts {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// Run measures those parts, or everything when none is named, with that many pairs of beds
+// and five times as many faults. The session has to be the one in use. progress gets a line
+// for each part that begins.
+func Run(ctx context.Context, s *harness.Session, only []string, rounds int, progress func(line string)) (Report, error) {
 	t, err := topology.New(nodes, seeds)
 	if err != nil {
 		return Report{}, err
@@ -51,13 +81,17 @@ func Run(ctx context.Context, s *harness.Session, rounds int, progress func(line
 		Host: history.Host{Kernel: info.Kernel, Engine: info.Version, CPUs: info.CPUs, MemoryBytes: info.MemoryBytes},
 	}
 	m := &meter{session: s, topology: t, rounds: rounds, progress: progress}
-	for _, part := range []func(context.Context) ([]Comparison, error){m.beds, m.steering, m.faults, m.downloads} {
-		compared, err := part(ctx)
+	for _, p := range parts {
+		if len(only) > 0 && !slices.Contains(only, p.name) {
+			continue
+		}
+		compared, err := p.measure(m, ctx)
 		if err != nil {
-			return report, fmt.Errorf("benchmark: %w", err)
+			return report, fmt.Errorf("benchmark of %s: %w", p.name, err)
 		}
 		report.Comparisons = append(report.Comparisons, compared...)
 	}
+	report.Figures = m.figures
 	report.WallMS = time.Since(started).Milliseconds()
 	return report, nil
 }
@@ -85,6 +119,16 @@ func turns(n int, ours, theirs func(turn int) error) error {
 			return err
 		}
 		if err := second(turn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rotate is one turn of any number of sides; another begins in each.
+func rotate(turn int, sides ...func() error) error {
+	for i := range sides {
+		if err := sides[(turn+i)%len(sides)](); err != nil {
 			return err
 		}
 	}

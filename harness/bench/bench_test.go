@@ -47,8 +47,8 @@ func TestTurnsAlternateAndStopAtTheFirstError(t *testing.T) {
 
 func TestReportShowsRatiosWhereThereIsSomethingToCompare(t *testing.T) {
 	r := Report{Comparisons: []Comparison{
-		{What: "both", Aim: 1.3, Ours: Sample{"bed", []float64{30, 10, 20}}, Theirs: Sample{"plain", []float64{10, 10, 40}}},
-		{What: "alone", Ours: Sample{"inject", []float64{5}}},
+		{What: "both", Aim: 1.3, Ours: Sample{"bed", []float64{30, 10, 20}, 0}, Theirs: Sample{"plain", []float64{10, 10, 40}, 0}},
+		{What: "alone", Ours: Sample{"inject", []float64{5}, 10 << 20}},
 	}}
 	var page strings.Builder
 	if err := r.Table(&page); err != nil {
@@ -60,7 +60,7 @@ func TestReportShowsRatiosWhereThereIsSomethingToCompare(t *testing.T) {
 		2: {"bed", "3", "20.0", "30.0", "10.0", "30.0"},
 		3: {"plain", "3", "10.0", "40.0", "10.0", "40.0"},
 		4: {"alone"},
-		5: {"inject", "1", "5.0", "5.0", "5.0", "5.0"},
+		5: {"inject", "1", "5.0", "5.0", "5.0", "5.0", "2000.0"},
 	} {
 		if got := strings.Fields(lines[line]); !slices.Equal(got, want) {
 			t.Errorf("line %d is %q, want %q", line, got, want)
@@ -74,5 +74,85 @@ func TestReportShowsRatiosWhereThereIsSomethingToCompare(t *testing.T) {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%s lacks %s", text, want)
 		}
+	}
+}
+
+func TestRotateLetsAnotherSideBeginEachTurn(t *testing.T) {
+	var order []string
+	note := func(who string) func() error { return func() error { order = append(order, who); return nil } }
+	broken := errors.New("broken")
+	for turn := range 4 {
+		if err := rotate(turn, note("a"), note("b"), note("c")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := strings.Join(order, ""); got != "abcbcacababc" {
+		t.Errorf("order %s, want abcbcacababc", got)
+	}
+	order = nil
+	err := rotate(1, note("a"), note("b"), func() error { return broken })
+	if !errors.Is(err, broken) || !slices.Equal(order, []string{"b"}) {
+		t.Errorf("%v after %v, want broken after b", err, order)
+	}
+}
+
+func TestRateIsThatOfTheMedianTurn(t *testing.T) {
+	s := Sample{MS: []float64{4000, 2000, 100}, Bytes: 1 << 30}
+	if got := s.Rate(); got != 512 {
+		t.Errorf("1 GiB in 2 s is %v MiB/s, want 512", got)
+	}
+	for _, none := range []Sample{{MS: []float64{1}}, {Bytes: 1}} {
+		if got := none.Rate(); got != 0 {
+			t.Errorf("rate of %+v is %v", none, got)
+		}
+	}
+}
+
+func TestMetricReadsWhatHasNoLabels(t *testing.T) {
+	page := []byte("# HELP process_cpu_seconds_total Time.\nprocess_cpu_seconds_total 12.5\nheap 1.5e+06\nbytes{kind=\"x\"} 7\nbytes_total junk\n")
+	for name, want := range map[string]float64{"process_cpu_seconds_total": 12.5, "heap": 1.5e6, "bytes": 0, "bytes_total": 0, "none": 0} {
+		if got := metric(page, name); got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+}
+
+func TestStillBearsTwoPercent(t *testing.T) {
+	before := []float64{20, 10}
+	for _, c := range []struct {
+		after []float64
+		want  bool
+	}{
+		{[]float64{20.4, 9.8}, true},
+		{[]float64{20.4, 9.7}, false},
+		{[]float64{20.5, 10}, false},
+	} {
+		if got := still(before, c.after); got != c.want {
+			t.Errorf("%v after %v is still: %v", c.after, before, got)
+		}
+	}
+}
+
+func TestFiguresHaveATableOfTheirOwn(t *testing.T) {
+	aimed := among("resident set", "MiB", []float64{19, 18, 21})
+	aimed.Aim = 20
+	r := Report{Figures: []Figure{aimed, {What: "CPU", Value: 2.5, Unit: "s a minute"}}}
+	var page strings.Builder
+	if err := r.Table(&page); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(page.String(), "\n")
+	for line, want := range []string{"figures median most aim", "resident set 19.00 21.00 20.0 MiB", "CPU 2.50 s a minute"} {
+		if got := strings.Join(strings.Fields(lines[line]), " "); got != want {
+			t.Errorf("line %d is %q, want %q", line, got, want)
+		}
+	}
+}
+
+func TestPartsHaveNamesOfTheirOwn(t *testing.T) {
+	names := Parts()
+	slices.Sort(names)
+	if len(slices.Compact(names)) != len(parts) {
+		t.Errorf("two parts have one name: %v", names)
 	}
 }

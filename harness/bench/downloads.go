@@ -39,10 +39,10 @@ func (m *meter) downloads(ctx context.Context) ([]Comparison, error) {
 	err := onBed(func(tb testing.TB) (err error) {
 		tb.Helper()
 		bed := harness.Start(ctx, tb, m.topology)
-		p, err := m.startPlain(ctx)
+		p, err := m.startPlain(ctx, m.session.System, m.topology)
 		defer func() { err = errors.Join(err, p.stop(ctx)) }()
 		if err == nil {
-			err = p.awaitReady(ctx, m.topology)
+			err = p.awaitReady(ctx)
 		}
 		if err != nil {
 			return err
@@ -87,13 +87,25 @@ func (m *meter) downloads(ctx context.Context) ([]Comparison, error) {
 // fetch times a download through the swarm inside a peer's container. The client itself
 // holds the file against its digest.
 func (m *meter) fetch(ctx context.Context, into *Sample, container string, file fixtures.File) error {
-	bound := m.session.System.Bounds().Download
-	url := fmt.Sprintf("http://%s/files/%s", m.topology.Of(topology.Origin)[0].Name, file.Name)
+	start := time.Now()
+	if err := m.client(ctx, container, originURL(m.topology, file), file, m.session.System.Bounds().Download); err != nil {
+		return err
+	}
+	into.add(time.Since(start))
+	return nil
+}
+
+// originURL is where a file comes from.
+func originURL(t topology.Topology, file fixtures.File) string {
+	return fmt.Sprintf("http://%s/files/%s", t.Of(topology.Origin)[0].Name, file.Name)
+}
+
+// client downloads a URL inside a peer's container, with more flags or none.
+func (m *meter) client(ctx context.Context, container, url string, file fixtures.File, bound time.Duration, flags ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, bound+harness.Observation)
 	defer cancel()
-	start := time.Now()
-	stdout, stderr, code, err := m.session.Engine.Exec(ctx, container, m.session.System.Download(url, "/benchmark", file.SHA256, bound))
-	took := time.Since(start)
+	command := append(m.session.System.Download(url, "/benchmark", file.SHA256, bound), flags...)
+	stdout, stderr, code, err := m.session.Engine.Exec(ctx, container, command)
 	var claim system.Claim
 	if err == nil {
 		claim, err = m.session.System.Claim(stdout)
@@ -104,7 +116,6 @@ func (m *meter) fetch(ctx context.Context, into *Sample, container string, file 
 	if code != 0 || !claim.OK {
 		return fmt.Errorf("download %s: exit status %d: %s %s", file.Name, code, claim.Error, strings.TrimSpace(string(stderr)))
 	}
-	into.add(took)
 	return nil
 }
 

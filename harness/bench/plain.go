@@ -11,15 +11,19 @@ import (
 
 	"github.com/faultbed/faultbed/harness"
 	"github.com/faultbed/faultbed/harness/cluster"
+	"github.com/faultbed/faultbed/harness/system"
 	"github.com/faultbed/faultbed/harness/topology"
 )
 
-// plain is the bed's topology as Docker alone runs it: the same images and commands on
+// plain is a topology as Docker alone runs it: the same images and commands on
 // a network of their own, every gate open, no proxy and no steering.
 type plain struct {
-	session *harness.Session
-	network cluster.Network
-	nodes   map[string]*plainNode
+	session  *harness.Session
+	system   system.System
+	topology topology.Topology
+	name     string
+	network  cluster.Network
+	nodes    map[string]*plainNode
 }
 
 type plainNode struct {
@@ -32,19 +36,19 @@ const firstHost = 10
 
 // startPlain starts all containers in parallel and returns when the start calls have
 // returned. Stop what it returns also with an error.
-func (m *meter) startPlain(ctx context.Context) (*plain, error) {
+func (m *meter) startPlain(ctx context.Context, s system.System, t topology.Topology) (*plain, error) {
 	name := m.name("plain")
-	p := &plain{session: m.session, nodes: map[string]*plainNode{}}
-	for i := range m.topology.Nodes {
-		p.nodes[m.topology.Nodes[i].Name] = &plainNode{}
+	p := &plain{session: m.session, system: s, topology: t, name: name, nodes: map[string]*plainNode{}}
+	for i := range t.Nodes {
+		p.nodes[t.Nodes[i].Name] = &plainNode{}
 	}
 	var err error
 	if p.network, err = m.session.Engine.StartNetwork(ctx, name, m.labels("network")); err != nil {
 		return p, err
 	}
 	all, ctx := errgroup.WithContext(ctx)
-	for i, n := range m.topology.Nodes {
-		what, err := m.session.System.Container(m.topology, n)
+	for i, n := range t.Nodes {
+		what, err := s.Container(t, n)
 		if err != nil {
 			return p, errors.Join(err, all.Wait())
 		}
@@ -73,15 +77,14 @@ func openGate(env map[string]string) map[string]string {
 
 // awaitReady returns when the supernode counts all peers, asked as often and in the
 // same way as on a bed.
-func (p *plain) awaitReady(ctx context.Context, t topology.Topology) error {
-	ctx, cancel := context.WithTimeout(ctx, p.session.System.Bounds().Ready)
+func (p *plain) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, p.system.Bounds().Ready)
 	defer cancel()
-	want := len(t.Of(topology.Seed, topology.Peer))
-	inside := harness.Inside{Agent: p.session.Agent, Container: func(node string) string { return p.nodes[node].id }}
+	want := len(p.topology.Of(topology.Seed, topology.Peer))
 	beat := time.NewTicker(harness.Poll)
 	defer beat.Stop()
 	for {
-		members, err := p.session.System.Members(ctx, inside, t.Of(topology.Supernode)[0])
+		members, err := p.system.Members(ctx, p.inside(), p.topology.Of(topology.Supernode)[0])
 		if err == nil && len(members) == want {
 			return nil
 		}
@@ -91,6 +94,37 @@ func (p *plain) awaitReady(ctx context.Context, t topology.Topology) error {
 		case <-beat.C:
 		}
 	}
+}
+
+// add starts one more container, of an image that is no node of a topology.
+func (p *plain) add(ctx context.Context, m *meter, image string, cmd ...string) error {
+	node := &plainNode{address: p.network.Address(firstHost + len(p.nodes))}
+	p.nodes[image] = node
+	var err error
+	node.id, err = p.session.Engine.RunPlain(ctx, cluster.Spec{
+		Name: p.name + "-" + image, Host: image, Image: p.session.Images[image],
+		Cmd: append(cmd, "--advertise-ip", node.address.String()),
+		Env: openGate(nil), Labels: m.labels(image), Network: p.network, Address: node.address,
+	})
+	return err
+}
+
+// inside is the way to what the nodes say of themselves.
+func (p *plain) inside() harness.Inside {
+	return harness.Inside{Agent: p.session.Agent, Container: func(node string) string { return p.nodes[node].id }}
+}
+
+// onPlain runs measure on one such topology, once the supernode counts all.
+func (m *meter) onPlain(ctx context.Context, s system.System, t topology.Topology, measure func(*plain) error) (err error) {
+	p, err := m.startPlain(ctx, s, t)
+	defer func() { err = errors.Join(err, p.stop(ctx)) }()
+	if err == nil {
+		err = p.awaitReady(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	return measure(p)
 }
 
 // stop removes all containers and the network, also after an interrupt.

@@ -18,6 +18,7 @@ type Report struct {
 	Rounds      int          `json:"rounds"`
 	Host        history.Host `json:"host"`
 	Comparisons []Comparison `json:"comparisons"`
+	Figures     []Figure     `json:"figures,omitempty"`
 }
 
 // summary is a sample with the figures that people ask for.
@@ -28,13 +29,15 @@ type summary struct {
 	P99 float64 `json:"p99_ms"`
 	Min float64 `json:"min_ms"`
 	Max float64 `json:"max_ms"`
+	// Rate is that of the median turn.
+	Rate float64 `json:"mib_per_s,omitempty"`
 }
 
 func summed(s Sample) *summary {
 	if len(s.MS) == 0 {
 		return nil
 	}
-	return &summary{s, len(s.MS), s.Percentile(50), s.Percentile(99), s.Percentile(0), s.Percentile(100)}
+	return &summary{s, len(s.MS), s.Percentile(50), s.Percentile(99), s.Percentile(0), s.Percentile(100), s.Rate()}
 }
 
 // MarshalJSON adds to the samples what follows from them.
@@ -56,19 +59,21 @@ func (r Report) Table(to io.Writer) error {
 	}
 	var err error
 	line := func(what string, columns ...any) {
-		_, failed := fmt.Fprintf(to, "%-*s%5v%10v%10v%10v%10v%8v%6v\n", append([]any{width, what}, columns...)...)
+		_, failed := fmt.Fprintf(to, "%-*s%5v%10v%10v%10v%10v%8v%8v%6v\n", append([]any{width, what}, columns...)...)
 		err = errors.Join(err, failed)
 	}
-	line("milliseconds", "n", "p50", "p99", "min", "max", "ratio", "aim")
+	if len(r.Comparisons) > 0 {
+		line("milliseconds", "n", "p50", "p99", "min", "max", "MiB/s", "ratio", "aim")
+	}
 	for _, c := range r.Comparisons {
-		line(c.What, "", "", "", "", "", figure(c.Ratio(), 3), figure(c.Aim, 1))
+		line(c.What, "", "", "", "", "", "", figure(c.Ratio(), 3), figure(c.Aim, 1))
 		for _, s := range []*summary{summed(c.Ours), summed(c.Theirs)} {
 			if s != nil {
-				line(indent+s.What, s.N, figure(s.P50, 1), figure(s.P99, 1), figure(s.Min, 1), figure(s.Max, 1), "", "")
+				line(indent+s.What, s.N, figure(s.P50, 1), figure(s.P99, 1), figure(s.Min, 1), figure(s.Max, 1), figure(s.Rate, 1), "", "")
 			}
 		}
 	}
-	return err
+	return errors.Join(err, r.figures(to, width))
 }
 
 const indent = "  "

@@ -10,6 +10,8 @@ import (
 type Sample struct {
 	What string    `json:"what"`
 	MS   []float64 `json:"ms"`
+	// Bytes are what is moved in one turn, to all clients; 0 where that is not the point.
+	Bytes int64 `json:"bytes,omitempty"`
 }
 
 func (s *Sample) add(d time.Duration) {
@@ -25,6 +27,14 @@ func (s Sample) Percentile(p float64) float64 {
 	sorted := slices.Sorted(slices.Values(s.MS))
 	rank := int(math.Ceil(p / 100 * float64(len(sorted))))
 	return sorted[max(rank, 1)-1]
+}
+
+// Rate is how many MiB were moved in a second of the median turn; 0 for none.
+func (s Sample) Rate() float64 {
+	if s.Bytes == 0 || len(s.MS) == 0 {
+		return 0
+	}
+	return float64(s.Bytes) / (1 << 20) / (s.Percentile(50) / 1000)
 }
 
 // Comparison is one thing done in two ways, turn by turn.

@@ -28,7 +28,7 @@ const (
 	LabelBed = "org.faultbed.bed"
 	// LabelNode is the node's name inside its bed.
 	LabelNode = "org.faultbed.node"
-	// LabelRole is supernode, seed, peer, origin, toxiproxy or faultd.
+	// LabelRole is supernode, seed, peer, origin, crowd, toxiproxy or faultd.
 	LabelRole = "org.faultbed.role"
 	// LabelScenario is the name of the scenario that the bed belongs to.
 	LabelScenario = "org.faultbed.scenario"

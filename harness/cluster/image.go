@@ -27,7 +27,7 @@ var Releases = swarm.ReleaseNames()
 // Folders of images/. Those in released are built once for each release.
 var (
 	released   = []string{"supernode", "peer"}
-	unreleased = []string{"origin", "toxiproxy", "faultd"}
+	unreleased = []string{"origin", "crowd", "toxiproxy", "faultd"}
 )
 
 // module is the line of go.mod by which the root of the project is known.

@@ -55,6 +55,12 @@ type Profiled interface {
 	Stacks(n topology.Node) (url string)
 }
 
+// Preheating is a System whose seeds can be made to fetch a file that nobody wants yet:
+// the command to run in a seed's container, which ends when the seed has it.
+type Preheating interface {
+	Preheat(url, sha256 string) []string
+}
+
 // Gauged is a System whose nodes tell how many goroutines they run.
 type Gauged interface {
 	Goroutines(ctx context.Context, in Inside, node topology.Node) (int, error)
@@ -165,7 +171,7 @@ type Bounds struct {
 	Fallback time.Duration // until a download has turned from dead parents to the next source
 	Forgive  time.Duration // until a parent that failed is tried again after its cure
 	Rejoin   time.Duration // from a healed network to the peer being counted again
-	Download time.Duration // for the largest file of the catalogue under a fault
+	Download time.Duration // for the largest file of scenarios under a fault
 
 	// What lies between two attempts to register in the long run, at least and at most.
 	RetryPauseLeast, RetryPauseMost time.Duration

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +24,7 @@ const benchRounds = "7"
 
 func newBench() *cobra.Command {
 	var rounds, out string
+	var parts []string
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure beds, faults and downloads against plain Docker",
@@ -31,7 +34,7 @@ func newBench() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			i, release := watchInterruption(cmd.Context())
 			defer release()
-			err := measure(i.asked, rounds, out, newScreen(cmd.OutOrStdout()))
+			err := measure(i.asked, parts, rounds, out, newScreen(cmd.OutOrStdout()))
 			if err != nil && i.happened() {
 				return exit{report.ExitInterrupted, errInterrupted}
 			}
@@ -39,19 +42,30 @@ func newBench() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&rounds, "rounds", benchRounds, "pairs of beds; faults and requests grow with them")
+	cmd.Flags().StringSliceVar(&parts, "parts", nil, "measure only these: "+strings.Join(bench.Parts(), ", "))
 	cmd.Flags().StringVar(&out, "out", "", "`folder` for bench.json (default: out in the project)")
 	return cmd
 }
 
+// knownParts refuses what no part of the benchmark is called.
+func knownParts(names []string) error {
+	for _, name := range names {
+		if !slices.Contains(bench.Parts(), name) {
+			return usage("part %q of the benchmark is unknown: use some of %s", name, strings.Join(bench.Parts(), ", "))
+		}
+	}
+	return nil
+}
+
 // measure checks everything, then opens a session and runs the benchmark on it.
-func measure(ctx context.Context, rounds, out string, s *screen) (err error) {
+func measure(ctx context.Context, parts []string, rounds, out string, s *screen) (err error) {
 	root, err := cluster.ModuleRoot()
 	if err != nil {
 		return usage("%w: run faultbed inside one", err)
 	}
 	n, roundsErr := atLeastOne("rounds", rounds, 1)
 	out, outErr := folder(cmp.Or(out, filepath.Join(root, "out")))
-	if err := errors.Join(roundsErr, outErr); err != nil {
+	if err := errors.Join(knownParts(parts), roundsErr, outErr); err != nil {
 		return first(err)
 	}
 	engine, _, err := ready(ctx, s)
@@ -61,13 +75,14 @@ func measure(ctx context.Context, rounds, out string, s *screen) (err error) {
 	_ = engine.Close() // idle connections, nothing to lose; the session has its own
 	progress := func(line string) { s.say("%s", line) }
 	session, _, err := harness.Open(ctx, harness.Options{
-		RunDir: filepath.Join(out, "bench"), System: "reference", Profile: "fast", Repeat: 1,
+		Unsampled: true,
+		RunDir:    filepath.Join(out, "bench"), System: "reference", Profile: "fast", Repeat: 1,
 	}, progress)
 	if err != nil {
 		return infra(err)
 	}
 	harness.Use(session)
-	measured, err := bench.Run(ctx, session, n, progress)
+	measured, err := bench.Run(ctx, session, parts, n, progress)
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), harness.BedStop)
 	defer cancel()
 	if err := errors.Join(err, session.Close(closing)); err != nil {

@@ -75,6 +75,8 @@ var lacks = map[string]string{
 	"goroutines":     "Dragonfly nodes do not tell how many goroutines they run, unless their metrics are on",
 	"paced-retry":    "a Dragonfly peer tries to announce itself every 30 s, whatever happens",
 	"leases":         "a Dragonfly scheduler keeps a peer that was killed or cut off (seen for 79 s): no lease takes it out",
+	"preheat":        "Dragonfly is preheated through its manager's jobs, not on a seed",
+	"causes":         "Dragonfly logs gRPC's words for a failed connection: what each cause is called there is asked by the scenarios about ports",
 	"several-places": "not tried: a Dragonfly peer announces itself to each scheduler every 30 s, and how soon it follows a name or a scheduler that is back is not measured",
 	"resume":         "what a Dragonfly peer keeps of a download that its restart breaks off is not measured",
 	"quota":          "a Dragonfly peer collects its garbage by the share of its disk that is used, now and then, not by a quota",

@@ -193,6 +193,11 @@ func (s *System) Download(url, path, sha256 string, timeout time.Duration) []str
 	return []string{"/peer", "dfget", url, "-O", path, "--digest", "sha256:" + sha256, "--timeout", timeout.String(), "--json"}
 }
 
+// Preheat implements system.Preheating.
+func (s *System) Preheat(url, sha256 string) []string {
+	return []string{"/peer", "preheat", url, "--digest", "sha256:" + sha256}
+}
+
 // Claim implements system.System.
 func (s *System) Claim(stdout []byte) (system.Claim, error) {
 	lines := bytes.Split(bytes.TrimSpace(stdout), []byte("\n"))
@@ -226,7 +231,7 @@ func (s *System) Diagnoses(_ topology.Node, log []byte) []system.Diagnosis {
 	return found
 }
 
-// Bounds implements system.System. The largest file has 64 MiB; two busy cores move it at
+// Bounds implements system.System. The largest file of scenarios has 64 MiB; two busy cores move it at
 // some 10 MiB/s at worst.
 func (s *System) Bounds() system.Bounds {
 	return system.Bounds{

@@ -62,9 +62,11 @@ func (c *conductor) openSpan(ctx context.Context, first, count, attempt int) (ca
 	if body.Whole && c.t.wantedWhole() {
 		count = layout.Count() - first // it comes anyway
 	}
+	buffer := takeBuffer(min(layout.Size, layout.Length))
+	defer giveBuffer(buffer)
 	for i := first; i < first+count; i++ {
 		_, n := layout.Span(i)
-		data := make([]byte, n)
+		data := (*buffer)[:n]
 		if _, err := io.ReadFull(body, data); err != nil {
 			if errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF

@@ -222,7 +222,9 @@ func (c *conductor) fetchPiece(ctx context.Context, p *parentLink, i int) (waste
 		return 0, fmt.Errorf("%w: status %s", cause.ErrBadAnswer, transfer.Status)
 	}
 	_, length := c.t.span(i)
-	data := make([]byte, length)
+	buffer := takeBuffer(length)
+	defer giveBuffer(buffer)
+	data := *buffer
 	if n, err := io.ReadFull(transfer, data); err != nil {
 		return int64(n), fmt.Errorf("read piece %d: %w", i, err)
 	}

@@ -133,7 +133,8 @@ func (t *task) length(ctx context.Context) (int64, error) {
 
 // stream calls give with a part of the file in order, each piece as soon as it is
 // held, and with nothing as a sign of life while it waits. The whole file has come
-// to its end only when it was found to be what was promised.
+// to its end only when it was found to be what was promised. What give was called with
+// is not its to keep.
 func (t *task) stream(ctx context.Context, every time.Duration, part piece.Part, give func([]byte) error) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -155,12 +156,14 @@ func (t *task) stream(ctx context.Context, every time.Duration, part piece.Part,
 		if _, err := t.await(ctx, ticker.C, func(v view) bool { return v.held.Has(i) && (v.done || !last) }, beat); err != nil {
 			return err
 		}
-		data, ok := t.read(i)
+		buffer, ok := t.read(i)
 		if !ok {
 			return fmt.Errorf("%w: piece %d of task %s cannot be read back", errStore, i, t.id)
 		}
 		at, n := layout.Span(i)
-		if err := give(data[max(0, offset-at):min(n, offset+length-at)]); err != nil {
+		err := give((*buffer)[max(0, offset-at):min(n, offset+length-at)])
+		giveBuffer(buffer)
+		if err != nil {
 			return err
 		}
 	}

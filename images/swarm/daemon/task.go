@@ -232,8 +232,8 @@ func (t *task) empty() {
 	t.wake()
 }
 
-// read returns piece i if it is held.
-func (t *task) read(i int) ([]byte, bool) {
+// read returns piece i if it is held, in a buffer that the caller gives back.
+func (t *task) read(i int) (buffer *[]byte, ok bool) {
 	t.mu.Lock()
 	has, layout, file := t.held.Has(i), t.layout, t.file
 	t.mu.Unlock()
@@ -241,9 +241,12 @@ func (t *task) read(i int) ([]byte, bool) {
 		return nil, false
 	}
 	offset, length := layout.Span(i)
-	data := make([]byte, length)
-	_, err := file.ReadAt(data, offset)
-	return data, err == nil
+	buffer = takeBuffer(length)
+	if _, err := file.ReadAt(*buffer, offset); err != nil {
+		giveBuffer(buffer)
+		return nil, false
+	}
+	return buffer, true
 }
 
 // shut closes the content. The caller holds mu, or is the last.

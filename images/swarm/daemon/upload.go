@@ -39,11 +39,13 @@ func (d *Daemon) servePiece(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
-	data, ok := t.read(n)
+	buffer, ok := t.read(n)
 	if !ok {
 		http.NotFound(w, r)
 		return
 	}
+	defer giveBuffer(buffer)
+	data := *buffer
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Length", strconv.Itoa(len(data)))
 	sent, _ := w.Write(data)

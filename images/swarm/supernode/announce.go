@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -52,23 +51,28 @@ func (s *Supernode) Announce(stream grpc.BidiStreamingServer[pb.Announcement, pb
 func (s *Supernode) guide(r *record, stream grpc.BidiStreamingServer[pb.Announcement, pb.Guidance], ended <-chan struct{}) error {
 	ticker := time.NewTicker(s.cfg.Profile.Heartbeat)
 	defer ticker.Stop()
-	sentPeers, beat := "never", true
+	var sentPeers []*pb.Host
+	beat, first := true, true
 	for {
 		s.mu.Lock()
 		down := &pb.Guidance{Directions: s.directionsFor(r)}
-		if others := s.othersOf(r); fingerprint(others) != sentPeers {
-			sentPeers, down.PeersChanged, down.Peers = fingerprint(others), true, others
+		if others := s.roster.othersOf(r); first || !slices.Equal(others, sentPeers) {
+			sentPeers, down.PeersChanged, down.Peers = others, true, others
 		}
-		changed := s.changed
+		var changed <-chan struct{}
+		if len(r.wants) > 0 { // who wants nothing need not hear of all that moves
+			changed = s.changed
+		}
 		s.mu.Unlock()
 		if beat || down.GetPeersChanged() || len(down.GetDirections()) > 0 {
 			if err := stream.Send(down); err != nil {
 				return err
 			}
 		}
-		beat = false
+		beat, first = false, false
 		select {
 		case <-changed:
+		case <-r.news:
 		case <-ticker.C:
 			beat = true
 		case <-ended:
@@ -109,6 +113,9 @@ func (s *Supernode) apply(r *record, up *pb.Announcement) {
 	}
 	for _, t := range up.GetTransfers() {
 		s.applyTransfer(r, t, now)
+	}
+	if len(up.GetWants()) > 0 {
+		r.ring()
 	}
 	for _, trip := range up.GetRoundTrips() {
 		if s.peers[trip.GetPeer()] != nil && trip.GetMicroseconds() > 0 {
@@ -161,21 +168,3 @@ const maxFailures = 256
 
 // maxTrip is the longest round trip that is told from others; calls do not last that long.
 const maxTrip = time.Minute
-
-// sorted lists the records by name. The caller holds mu.
-func (s *Supernode) sorted() []*record {
-	records := make([]*record, 0, len(s.peers))
-	for _, r := range s.peers {
-		records = append(records, r)
-	}
-	slices.SortFunc(records, func(a, b *record) int { return strings.Compare(a.host.GetName(), b.host.GetName()) })
-	return records
-}
-
-func fingerprint(hosts []*pb.Host) string {
-	var b strings.Builder
-	for _, h := range hosts {
-		fmt.Fprintf(&b, "%s/%s/%d ", h.GetName(), h.GetIp(), h.GetGrpcPort())
-	}
-	return b.String()
-}

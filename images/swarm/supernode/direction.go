@@ -123,7 +123,7 @@ func (s *Supernode) direct(r *record, w *want, t *task) direction {
 	age := s.cfg.Profile.FailureAgeOut
 	var candidates []parent.Candidate
 	whole := map[string]bool{}
-	for _, other := range s.sorted() {
+	for _, other := range s.roster {
 		if other == r || other.failed(r.host.GetName(), now, age) || !r.speaksWith(other) {
 			continue
 		}

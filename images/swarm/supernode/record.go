@@ -17,6 +17,7 @@ type record struct {
 	session string
 	gone    chan struct{} // closed when the peer is dropped
 	once    sync.Once
+	news    chan struct{} // one slot: its stream is to look
 	why     string
 
 	announced time.Time
@@ -47,7 +48,7 @@ type want struct {
 func newRecord(host *pb.Host, session string, reachable bool) *record {
 	now := time.Now()
 	return &record{
-		host: host, session: session, gone: make(chan struct{}),
+		host: host, session: session, gone: make(chan struct{}), news: make(chan struct{}, 1),
 		announced: now, answered: now, reachable: reachable, freeSlots: 1,
 		held: map[string]piece.Bitmap{}, wants: map[string]*want{}, trips: map[string]time.Duration{},
 	}
@@ -120,9 +121,7 @@ func (r *record) candidate(task string, now time.Time, age time.Duration) parent
 
 // drop takes a peer out of the swarm. The caller holds mu.
 func (s *Supernode) drop(r *record, why string) {
-	if s.peers[r.host.GetName()] == r {
-		delete(s.peers, r.host.GetName())
-	}
+	s.discount(r)
 	r.once.Do(func() {
 		r.why = why
 		close(r.gone)
@@ -131,5 +130,4 @@ func (s *Supernode) drop(r *record, why string) {
 		}
 		s.log.Info("peer dropped", "peer", r.host.GetName(), "ip", r.host.GetIp(), "reason", why)
 	})
-	s.wake()
 }

@@ -66,14 +66,13 @@ func (s *Supernode) Register(ctx context.Context, req *pb.RegisterRequest) (*pb.
 		r.failures = old.failures
 		s.drop(old, "registered again")
 	}
-	s.peers[host.GetName()] = r
+	s.count(r)
 	delete(s.refused, host.GetName())
-	s.wake()
 	s.work.Go(func() { s.watch(r, conn) }) //nolint:contextcheck // a registration outlives the call that made it
 	s.log.Info("peer register", "peer", host.GetName(), "ip", host.GetIp(), "peer_release", host.GetRelease(),
 		"protocol", host.GetProtocol(), "seed", host.GetSeed(), "reachable", r.reachable, "count", len(s.peers))
 	return &pb.RegisterReply{
-		Session: r.session, Release: s.can.Release, Protocol: s.can.Protocol, Peers: s.othersOf(r), Name: s.cfg.Hostname,
+		Session: r.session, Release: s.can.Release, Protocol: s.can.Protocol, Peers: s.roster.othersOf(r), Name: s.cfg.Hostname,
 	}, nil
 }
 
@@ -100,15 +99,4 @@ func (s *Supernode) Leave(_ context.Context, req *pb.LeaveRequest) (*pb.LeaveRep
 		s.drop(r, "left")
 	}
 	return &pb.LeaveReply{}, nil
-}
-
-// othersOf lists all counted peers but r. The caller holds mu.
-func (s *Supernode) othersOf(r *record) []*pb.Host {
-	hosts := make([]*pb.Host, 0, len(s.peers))
-	for _, other := range s.sorted() {
-		if other != r {
-			hosts = append(hosts, other.host)
-		}
-	}
-	return hosts
 }

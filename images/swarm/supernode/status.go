@@ -42,7 +42,7 @@ func (s *Supernode) Snapshot() Peers {
 	defer s.mu.Unlock()
 	now := time.Now()
 	out := Peers{Release: s.can.Release, Protocol: s.can.Protocol, Count: len(s.peers), Peers: []Peer{}, Refused: []Refused{}, LastFailure: s.reporter.Last()}
-	for _, r := range s.sorted() {
+	for _, r := range s.roster {
 		p := Peer{
 			Name: r.host.GetName(), IP: r.host.GetIp(), Release: r.host.GetRelease(), Type: "normal",
 			IDC: r.host.GetIdc(), Location: r.host.GetLocation(), State: "active", Reachable: r.reachable,

@@ -61,6 +61,7 @@ type Supernode struct {
 
 	mu      sync.Mutex
 	peers   map[string]*record
+	roster  roster // the same, in order
 	refused map[string]Refused
 	tasks   map[string]*task
 	changed chan struct{} // closed and replaced at each change
@@ -130,7 +131,8 @@ func (s *Supernode) Run(ctx context.Context) error {
 	return err
 }
 
-// wake tells every announce stream that something changed. The caller holds mu.
+// wake tells the streams of all who want something that something changed. The caller
+// holds mu.
 func (s *Supernode) wake() {
 	close(s.changed)
 	s.changed = make(chan struct{})

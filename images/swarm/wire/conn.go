@@ -30,6 +30,10 @@ type Conn struct {
 	transport *transport
 }
 
+// readBuffer is what each connection keeps for reading, in bytes: a supernode has one to
+// each of its peers, which seldom say more than that at once. The default is 32 KiB.
+const readBuffer = 4 << 10
+
 // Dial prepares a connection to host:port; the first call connects.
 func (n Network) Dial(target string) (*Conn, error) {
 	tr, profile := &transport{network: n}, n.Profile
@@ -39,6 +43,7 @@ func (n Network) Dial(target string) (*Conn, error) {
 		grpc.WithNoProxy(),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithIdleTimeout(0),
+		grpc.WithReadBufferSize(readBuffer),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			// The default of 120 s would keep a peer out long after the network healed.
 			Backoff: backoff.Config{
