@@ -4,11 +4,12 @@
 # Variables of `make scenarios`:
 #   SYSTEM=reference|dragonfly  PROFILE=fast|production  EVIDENCE=failed|all
 #   LABELS='<label filter>'  FOCUS='<regexp>'  PROCS=n  SEED=n  REPEAT=n
-#   SUPERNODE=<image>  PEER=<image>  OUT=<folder>
+#   SUPERNODE=<image>  PEER=<image>  OUT=<folder>  CAPTURE=1
 # of `make bench`:  PARTS=beds,steering,faults,downloads,fan-out,joins,idle,crowd
 # of `make mutants`:  MUTANT=<name>  MATRIX=full  SAMPLE=n  PROCS=n  SEED=n  OUT=<folder>
 # of `make list`:  LABELS  FOCUS  KILLS=1
 # of `make compare`:  RUNS='out/<run> out/<run>'  MARKDOWN=1
+# of `make judge` and `make report`:  RUN=out/<run>  (default: out/latest)
 # and of SYSTEM=dragonfly:
 #   RELEASE=v2.2.1  MANAGER=<image>  SCHEDULER=<image>  SEEDPEER=<image>  PEER=<image>
 #   SEED=<image> is SEEDPEER=<image>: a seed that is no number, and has a / or a :
@@ -24,7 +25,7 @@ release = $(call flag,SYSTEM,system) $(call flag,RELEASE,release)
 images = $(release) $(call flag,SUPERNODE,supernode) $(call flag,MANAGER,manager) \
 	$(call flag,SCHEDULER,scheduler) $(call flag,SEEDPEER,seed-peer) $(call flag,PEER,peer)
 chosen = $(images) $(call flag,PROFILE,profile) $(call flag,PROCS,procs) $(call flag,SEED,seed) \
-	$(call flag,OUT,out) $(call flag,EVIDENCE,evidence)
+	$(call flag,OUT,out) $(call flag,EVIDENCE,evidence) $(if $(CAPTURE),--capture)
 filters = $(call flag,LABELS,labels) $(call flag,FOCUS,focus)
 
 # phase name,command: runs it between two lines that say what and how long.
@@ -37,7 +38,7 @@ listed = $$(go list ./... | grep -v -e '^github.com/faultbed/faultbed$$' -e /ima
 race = $$(command -v cc >/dev/null && [ "$$(go env CGO_ENABLED)" = 1 ] && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help scenarios test unit kernel engine smoke mutants list doctor images lint bench bed compare clean deadmen generate debug soak verify go faultbed
+.PHONY: help scenarios test unit kernel engine smoke mutants list doctor images lint bench bed compare judge report clean deadmen generate debug soak verify go faultbed
 
 help: ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +89,12 @@ bed: faultbed ## one bed of NODES=5 with SEEDS=2, kept until Ctrl-C
 
 compare: faultbed ## what differs between RUNS='out/<run> out/<run>'; fails if the last is worse than the first
 	@exec $(FAULTBED) compare $(if $(MARKDOWN),--markdown) $(foreach run,$(RUNS),'$(subst ','\'',$(run))')
+
+judge: faultbed ## judge RUN=out/<run> again by today's judges, without containers
+	@exec $(FAULTBED) judge '$(subst ','\'',$(or $(RUN),out/latest))'
+
+report: faultbed ## make the reports of RUN=out/<run> anew
+	@exec $(FAULTBED) report '$(subst ','\'',$(or $(RUN),out/latest))'
 
 clean: faultbed ## remove what killed runs left on the engine; DRY_RUN=1 lists, OLDER_THAN=1h spares
 	@exec $(FAULTBED) clean $(if $(DRY_RUN),--dry-run) $(call flag,OLDER_THAN,older-than)

@@ -64,8 +64,11 @@ type Bed struct {
 	facts      map[string]agent.Facts
 	since      time.Time // of the latest injection, by the wall clock
 	unwatch    func() bool
-	killed     map[string]bool // nodes that a fault has killed and not started again
-	ending     bool            // it is being put away: what faults still do is no matter
+	sampler    *sampler          // nil until all nodes have started
+	killed     map[string]bool   // nodes that a fault has killed and not started again
+	dumps      map[string][]byte // of goroutines, when the scenario had just gone wrong
+	captures   map[string][]byte // of packets, by node
+	ending     bool              // it is being put away: what faults still do is no matter
 }
 
 // node is one place of the topology and the container that fills it.
@@ -119,6 +122,7 @@ func Lay(ctx context.Context, tb testing.TB, t topology.Topology) *Bed {
 		nodes: map[string]*node{}, ports: map[fault.Edge]uint16{}, content: ledger.Content{},
 		probed: map[fault.Edge]int64{}, opened: map[string]bool{}, walked: map[string]int{},
 		unwatch: func() bool { return true }, killed: map[string]bool{},
+		dumps: map[string][]byte{}, captures: map[string][]byte{},
 	}
 	b.since, b.history.Started = b.start, b.start
 	b.book = fault.NewBook(b.name)
@@ -147,6 +151,15 @@ func Lay(ctx context.Context, tb testing.TB, t topology.Topology) *Bed {
 	if err != nil {
 		b.infra(fmt.Errorf("lay bed: %w", err))
 	}
+	for _, n := range b.topo.Nodes {
+		if err := b.startCapture(ctx, n.Name); err != nil {
+			b.infra(fmt.Errorf("lay bed: %w", err))
+		}
+	}
+	if s.Unsampled {
+		return b
+	}
+	b.sampler = startSampler(b) //nolint:contextcheck // it lives as long as the bed, not as long as Lay
 	return b
 }
 

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"slices"
 
 	"github.com/faultbed/faultbed/harness/cluster"
 )
@@ -16,6 +17,9 @@ var faultdCaps = []string{
 	"SYS_ADMIN",  // setns(2) into it
 	"SYS_PTRACE", // open /proc/<pid>/ns and /proc/<pid>/root of a process that is not its child
 }
+
+// capturing are those of a faultd that also captures packets, which few runs want.
+var capturing = append(slices.Clone(faultdCaps), "NET_RAW") // a packet socket
 
 // faultd is the helper of a session, and the network that it has for itself: it is reached
 // through its port on the host's loopback, and by no other container. On a network with

@@ -24,6 +24,8 @@ type Options struct {
 	Profile     string            // fast or production
 	Images      map[string]string // "peer@2.2.1" -> ref; built here if empty
 	AllEvidence bool              // of every scenario, not only of those that are not PASS
+	Unsampled   bool              // nobody looks at beds for the report: a benchmark measures without
+	Capture     bool              // of every node's packets, for evidence
 	Repeat      int               // 1 for the first time round
 	Parent      int               // process that this one must not outlive; 0 for none
 	Root        string            // of the project; locations are told from there
@@ -42,13 +44,14 @@ var releases = map[string]string{
 func DefaultRelease(system string) string { return releases[system] }
 
 // OptionsFromEnv reads FAULTBED_RUN_DIR, _SYSTEM, _RELEASE, _GIVEN (with commas),
-// _PROFILE, _IMAGES (JSON), _EVIDENCE, _REPEAT, _PARENT, _ROOT and _TOKEN.
+// _PROFILE, _IMAGES (JSON), _EVIDENCE, _CAPTURE (1), _REPEAT, _PARENT, _ROOT and _TOKEN.
 func OptionsFromEnv() (Options, error) {
 	o := Options{
 		RunDir:      os.Getenv("FAULTBED_RUN_DIR"),
 		System:      or(os.Getenv("FAULTBED_SYSTEM"), "reference"),
 		Profile:     or(os.Getenv("FAULTBED_PROFILE"), "fast"),
 		AllEvidence: os.Getenv("FAULTBED_EVIDENCE") == "all",
+		Capture:     os.Getenv("FAULTBED_CAPTURE") == "1",
 		Repeat:      1,
 		Root:        os.Getenv("FAULTBED_ROOT"),
 		Token:       os.Getenv("FAULTBED_TOKEN"),

@@ -3,6 +3,7 @@ package harness
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -89,10 +90,11 @@ func (s *Session) Unavailable() bool {
 
 // withStory puts the lines of the story among the bed's own steps.
 func withStory(h history.History, by map[time.Time]string) []history.Step {
-	steps := slices.Clone(h.Steps)
-	for at, text := range by {
-		steps = append(steps, history.Step{AtMS: at.Sub(h.Started).Milliseconds(), Text: "By " + text})
+	var steps []history.Step
+	for _, at := range slices.SortedFunc(maps.Keys(by), time.Time.Compare) {
+		steps = append(steps, history.Step{AtMS: at.Sub(h.Started).Milliseconds(), Text: "By " + by[at]})
 	}
+	steps = append(steps, h.Steps...) // what the bed does follows from the line that says so
 	slices.SortStableFunc(steps, func(a, b history.Step) int { return cmp.Compare(a.AtMS, b.AtMS) })
 	return steps
 }

@@ -54,6 +54,9 @@ func (b *Bed) replace(ctx context.Context, n topology.Node) error {
 	if err != nil {
 		return err
 	}
+	if err := b.endCapture(ctx, n.Name, n.Name+".replaced"); err != nil {
+		return err
+	}
 	if err := engine.RemoveNode(ctx, b.network, old.container.ID); err != nil {
 		return err
 	}
@@ -71,6 +74,9 @@ func (b *Bed) replace(ctx context.Context, n topology.Node) error {
 		return err
 	}
 	if err := b.steer(ctx, n.Name); err != nil {
+		return err
+	}
+	if err := b.startCapture(ctx, n.Name); err != nil {
 		return err
 	}
 	if b.facts[n.Name], err = b.session.Agent.Facts(ctx, started.ID); err != nil {

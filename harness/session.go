@@ -86,7 +86,11 @@ func Open(ctx context.Context, o Options, progress func(string)) (*Session, Hand
 	writeMark(o.RunDir, Mark{At: time.Now(), Session: handoff.ID, Doing: Opening})
 	ctx, cancel := context.WithTimeout(ctx, SessionStart)
 	defer cancel()
-	helper, err := startFaultd(ctx, engine, handoff, faultdCaps)
+	caps := faultdCaps
+	if o.Capture {
+		caps = capturing
+	}
+	helper, err := startFaultd(ctx, engine, handoff, caps)
 	if err == nil {
 		handoff.Address, err = helper.Endpoint(ctx, faultdPort)
 	}

@@ -23,11 +23,16 @@ func (b *Bed) stop() {
 	b.note(Stopping, false, "")
 	defer b.note(Stopping, true, "")
 	b.unwatch()
+	if b.session.lostBecause() == nil {
+		b.lookInside(ctx)
+	}
 	b.endDownloads()
+	b.sampler.end()
 	if b.session.lostBecause() == nil { // else what is in force dies with the containers
 		b.heal(ctx)
 		b.trouble(b.closeBooks(ctx))
 		b.audit(ctx)
+		b.closeSeries(ctx)
 	}
 	b.mu.Lock()
 	if b.tb.Failed() && b.history.Failure == "" {
@@ -37,7 +42,14 @@ func (b *Bed) stop() {
 	if b.session.lostBecause() != nil {
 		b.trouble(errors.New("not all was healed, counted or audited"))
 	}
-	if verdict, _ := b.verdict(); verdict != history.Pass || b.session.AllEvidence {
+	verdict, _ := b.verdict()
+	keep := verdict != history.Pass || b.session.AllEvidence
+	if b.session.lostBecause() == nil {
+		if err := b.endCaptures(ctx, keep); err != nil {
+			b.tb.Logf("evidence: %v", err)
+		}
+	}
+	if keep {
 		dir := filepath.Join(b.session.RunDir, b.session.EvidenceDir(b.tb.Name()))
 		if err := evidence.Keep(ctx, dir, patient{b}); err != nil {
 			b.tb.Logf("evidence: %v", err)
@@ -235,40 +247,4 @@ func (b *Bed) remove(ctx context.Context) error {
 		err = errors.Join(err, b.session.Engine.RemoveNetwork(ctx, b.network))
 	}
 	return err
-}
-
-// patient is a bed as evidence sees it.
-type patient struct{ *Bed }
-
-func (p patient) Nodes() []string {
-	var started []string
-	for name, n := range p.nodes {
-		if n.container != nil {
-			started = append(started, name)
-		}
-	}
-	slices.Sort(started)
-	return started
-}
-
-func (p patient) Log(ctx context.Context, node string) ([]byte, error) {
-	log, err := p.session.Engine.Logs(ctx, p.Container(node))
-	return append(slices.Clone(p.nodes[node].past), log...), err
-}
-
-func (p patient) Inspect(ctx context.Context, node string) ([]byte, error) {
-	return p.session.Engine.Inspect(ctx, p.Container(node))
-}
-
-func (p patient) Facts(ctx context.Context, node string) (any, error) {
-	return p.session.Agent.Facts(ctx, p.Container(node))
-}
-
-func (p patient) Files(node string) map[string][]byte { return p.nodes[node].files }
-
-func (p patient) Proxies(ctx context.Context) ([]byte, error) {
-	if p.streams == nil {
-		return nil, errors.New("the bed has no proxy")
-	}
-	return p.streams.Config(ctx)
 }

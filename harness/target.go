@@ -189,6 +189,9 @@ func (p processes) Start(ctx context.Context, name string) error {
 	if err := p.bed.steer(ctx, name); err != nil {
 		return err
 	}
+	if err := p.bed.startCapture(ctx, name); err != nil {
+		return err
+	}
 	if err := p.bed.session.Agent.OpenGate(ctx, p.bed.Container(name)); err != nil {
 		return fmt.Errorf("open the gate of %s: %w", name, err)
 	}

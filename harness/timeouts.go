@@ -26,6 +26,14 @@ const (
 	Examination = 45 * time.Second
 	// Poll is the pace of every wait for an observable.
 	Poll = 100 * time.Millisecond
+	// dumpWithin is what all nodes of a red scenario get to say where their goroutines
+	// stand: one that is paused never does.
+	dumpWithin = 3 * time.Second
+	// SampleEvery is the pace at which a bed's ledger is looked at for the report: fine
+	// enough for a download of a second, see README for what it costs.
+	SampleEvery = 250 * time.Millisecond
+	// CountEvery is the pace at which supernodes are asked for the report whom they count.
+	CountEvery = time.Second
 	// Lease is how long faultd waits for a sign of life from the harness. That a killed one
 	// is dead it learns at once, by the end of the connection; a living one has gone without
 	// a beat for 5 s on two cores with a load of 20.

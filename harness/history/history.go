@@ -43,7 +43,8 @@ type Run struct {
 	Release   string           `json:"release"`         // of all that no image was given for
 	Given     []string         `json:"given,omitempty"` // roles that ran an image of the user's own: a candidate
 	Profile   string           `json:"profile"`
-	Images    map[string]Image `json:"images"` // by role
+	Again     string           `json:"again,omitempty"` // the command that does the same run again
+	Images    map[string]Image `json:"images"`          // by role
 	Host      Host             `json:"host"`
 	Started   time.Time        `json:"started"`
 	WallMS    int64            `json:"wall_ms"`
@@ -104,6 +105,12 @@ type History struct {
 	Ledger     []LinkBytes    `json:"ledger"`
 	Bypass     map[string]int `json:"bypass"` // TCP connections between nodes that walked around their link, by node
 	Steps      []Step         `json:"steps"`  // the By lines, and what the bed did on its own
+	// Nodes, Samples, Complaints and Log are what the report draws and the diagnosis reads.
+	// Histories from before there were any have none.
+	Nodes      []Node      `json:"nodes,omitempty"`
+	Samples    []Sample    `json:"samples,omitempty"`
+	Complaints []Complaint `json:"complaints,omitempty"`
+	Log        []LogLine   `json:"log,omitempty"`
 	// Canary is the verdict that a canary's own history had; it is meant not to be PASS.
 	Canary Verdict `json:"canary,omitempty"`
 	// Unavailable is why a fault of the scenario cannot be injected here.
@@ -242,6 +249,10 @@ type LinkBytes struct {
 	Up     int64  `json:"up"`
 	Down   int64  `json:"down"`
 	Conns  int64  `json:"conns"`
+	// FirstMS and LastMS are when the sampler first and last saw something pass; null
+	// where it never looked, or the link was used before only.
+	FirstMS *int64 `json:"first_ms,omitempty"`
+	LastMS  *int64 `json:"last_ms,omitempty"`
 }
 
 // Write stores v as indented JSON at path, whole or not at all.

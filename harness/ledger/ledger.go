@@ -63,6 +63,29 @@ func (b Book) From(client string, t topology.Topology, content Content) history.
 	return from
 }
 
+// Sources sums what all clients got over content ports, by the role of who served it.
+func (b Book) Sources(t topology.Topology, content Content) history.From {
+	var all history.From
+	seen := map[string]bool{}
+	for _, l := range b {
+		if seen[l.Client] {
+			continue
+		}
+		seen[l.Client] = true
+		from := b.From(l.Client, t, content)
+		all.Origin, all.Seeds, all.Peers = all.Origin+from.Origin, all.Seeds+from.Seeds, all.Peers+from.Peers
+	}
+	return all
+}
+
+// AllConns counts the connections that came through any link.
+func (b Book) AllConns() (n int64) {
+	for _, l := range b {
+		n += l.Conns
+	}
+	return n
+}
+
 // Served sums what these servers gave to all clients over content ports.
 func (b Book) Served(t topology.Topology, content Content, servers ...string) int64 {
 	var bytes int64

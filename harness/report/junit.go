@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/faultbed/faultbed/harness/diagnosis"
 	"github.com/faultbed/faultbed/harness/history"
 )
 
@@ -43,6 +44,7 @@ type junitCase struct {
 	Failure    *junitTrouble   `xml:"failure"`
 	Error      *junitTrouble   `xml:"error"`
 	Skipped    *junitSkipped   `xml:"skipped"`
+	Out        string          `xml:"system-out,omitempty"`
 }
 
 type junitProperty struct {
@@ -61,15 +63,16 @@ type junitSkipped struct {
 	Message string `xml:"message,attr"`
 }
 
-// JUnit writes a run for machines, a suite per family. That format knows fewer ends
-// than Faultbed verdicts, so a case's type attribute and its property "verdict"
-// carry the verdict itself: FAIL and INCONCLUSIVE are failures, as neither is green,
-// INFRA is an error, and KNOWN and N/A are skipped, as nobody has to act on them.
+// JUnit writes a run for machines, a suite per family. GitHub's actions, GitLab and
+// Jenkins know three ends beside a pass: FAIL is a failure, INCONCLUSIVE and INFRA, which
+// say nothing against what is under test, are errors, and KNOWN and N/A, on which nobody
+// has to act, are skipped. A case's type attribute and its property "verdict" carry the
+// verdict itself.
 func JUnit(to io.Writer, run history.Run) error {
 	n := Count(run.Scenarios)
 	out := junitRun{
 		Name: "faultbed " + run.ID, Tests: len(run.Scenarios), Time: junitTime(run.WallMS),
-		Failures: n[history.Fail] + n[history.Inconclusive], Errors: n[history.Infra],
+		Failures: n[history.Fail], Errors: n[history.Inconclusive] + n[history.Infra],
 		Skipped: n[history.Known] + n[history.NotApplicable],
 	}
 	names, by := families(run.Scenarios)
@@ -92,7 +95,7 @@ func newJUnitSuite(name string, run history.Run, scenarios []history.Scenario) j
 	n := Count(scenarios)
 	suite := junitSuite{
 		Name: name, Tests: len(scenarios), Time: junitTime(wall(scenarios)),
-		Failures: n[history.Fail] + n[history.Inconclusive], Errors: n[history.Infra],
+		Failures: n[history.Fail], Errors: n[history.Inconclusive] + n[history.Infra],
 		Skipped:   n[history.Known] + n[history.NotApplicable],
 		Timestamp: run.Started.UTC().Format("2006-01-02T15:04:05"),
 		Properties: []junitProperty{
@@ -114,8 +117,7 @@ func newJUnitCase(class string, s history.Scenario) junitCase {
 	if s.Evidence != "" {
 		c.Properties = append(c.Properties, junitProperty{"evidence", s.Evidence})
 	}
-	message, _, _ := strings.Cut(s.Reason, "\n")
-	trouble := &junitTrouble{Type: string(s.Verdict), Message: printable(message), Text: printable(s.Reason)}
+	trouble := &junitTrouble{Type: string(s.Verdict), Message: printable(diagnosis.Sentence(s.Reason)), Text: printable(s.Reason)}
 	switch s.Verdict {
 	case history.Pass:
 		if s.Reason != "" {
@@ -123,10 +125,19 @@ func newJUnitCase(class string, s history.Scenario) junitCase {
 		}
 	case history.Known, history.NotApplicable:
 		c.Skipped = &junitSkipped{fmt.Sprintf("%s: %s", s.Verdict, trouble.Message)}
-	case history.Infra:
-		c.Error = trouble
-	default:
+	case history.Fail:
 		c.Failure = trouble
+	default:
+		c.Error = trouble
+	}
+	if d := diagnosis.Of(s); d.Words != "" {
+		c.Out = printable(d.Words)
+		for _, l := range d.Lines {
+			c.Out += printable(fmt.Sprintf("\n%s at %d ms: %s", l.Node, l.AtMS, l.Text))
+		}
+		if s.Evidence != "" {
+			c.Out += "\nevidence: " + s.Evidence
+		}
 	}
 	return c
 }

@@ -49,6 +49,12 @@ type Warming interface {
 	Warming() bool
 }
 
+// Profiled is a System whose nodes tell where their goroutines stand.
+type Profiled interface {
+	// Stacks is where a node tells it, inside; "" if it does not.
+	Stacks(n topology.Node) (url string)
+}
+
 // Preheating is a System whose seeds can be made to fetch a file that nobody wants yet:
 // the command to run in a seed's container, which ends when the seed has it.
 type Preheating interface {

@@ -44,6 +44,7 @@ type service struct {
 	hogs     kernel.Hogs
 	fills    kernel.Fills
 	spoofs   kernel.Spoofs
+	captures captures
 }
 
 // newServer puts the service behind its guard.

@@ -3753,6 +3753,201 @@ func (x *CapabilitiesResponse) GetCapabilities() map[string]string {
 	return nil
 }
 
+type CaptureRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Node  string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// Of pcapng; what was captured of the node before counts, too.
+	AtMost        int32 `protobuf:"varint,2,opt,name=at_most,json=atMost,proto3" json:"at_most,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CaptureRequest) Reset() {
+	*x = CaptureRequest{}
+	mi := &file_agent_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CaptureRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CaptureRequest) ProtoMessage() {}
+
+func (x *CaptureRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CaptureRequest.ProtoReflect.Descriptor instead.
+func (*CaptureRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *CaptureRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *CaptureRequest) GetAtMost() int32 {
+	if x != nil {
+		return x.AtMost
+	}
+	return 0
+}
+
+type CaptureResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CaptureResponse) Reset() {
+	*x = CaptureResponse{}
+	mi := &file_agent_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CaptureResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CaptureResponse) ProtoMessage() {}
+
+func (x *CaptureResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CaptureResponse.ProtoReflect.Descriptor instead.
+func (*CaptureResponse) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{71}
+}
+
+type TakeCaptureRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Node  string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	// To be thrown away.
+	Drop bool `protobuf:"varint,2,opt,name=drop,proto3" json:"drop,omitempty"`
+	// What the node is called.
+	Name          string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TakeCaptureRequest) Reset() {
+	*x = TakeCaptureRequest{}
+	mi := &file_agent_proto_msgTypes[72]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TakeCaptureRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TakeCaptureRequest) ProtoMessage() {}
+
+func (x *TakeCaptureRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[72]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TakeCaptureRequest.ProtoReflect.Descriptor instead.
+func (*TakeCaptureRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{72}
+}
+
+func (x *TakeCaptureRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *TakeCaptureRequest) GetDrop() bool {
+	if x != nil {
+		return x.Drop
+	}
+	return false
+}
+
+func (x *TakeCaptureRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type TakeCaptureResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Pcapng        []byte                 `protobuf:"bytes,1,opt,name=pcapng,proto3" json:"pcapng,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TakeCaptureResponse) Reset() {
+	*x = TakeCaptureResponse{}
+	mi := &file_agent_proto_msgTypes[73]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TakeCaptureResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TakeCaptureResponse) ProtoMessage() {}
+
+func (x *TakeCaptureResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[73]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TakeCaptureResponse.ProtoReflect.Descriptor instead.
+func (*TakeCaptureResponse) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{73}
+}
+
+func (x *TakeCaptureResponse) GetPcapng() []byte {
+	if x != nil {
+		return x.Pcapng
+	}
+	return nil
+}
+
 var File_agent_proto protoreflect.FileDescriptor
 
 const file_agent_proto_rawDesc = "" +
@@ -3975,7 +4170,17 @@ const file_agent_proto_rawDesc = "" +
 	"\fcapabilities\x18\x01 \x03(\v29.faultbed.agent.v1.CapabilitiesResponse.CapabilitiesEntryR\fcapabilities\x1a?\n" +
 	"\x11CapabilitiesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01*X\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"=\n" +
+	"\x0eCaptureRequest\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x17\n" +
+	"\aat_most\x18\x02 \x01(\x05R\x06atMost\"\x11\n" +
+	"\x0fCaptureResponse\"P\n" +
+	"\x12TakeCaptureRequest\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
+	"\x04drop\x18\x02 \x01(\bR\x04drop\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"-\n" +
+	"\x13TakeCaptureResponse\x12\x16\n" +
+	"\x06pcapng\x18\x01 \x01(\fR\x06pcapng*X\n" +
 	"\tDirection\x12\x19\n" +
 	"\x15DIRECTION_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12DIRECTION_UPSTREAM\x10\x01\x12\x18\n" +
@@ -3987,7 +4192,7 @@ const file_agent_proto_rawDesc = "" +
 	"\x13VERDICT_UNREACHABLE\x10\x03\x12\x13\n" +
 	"\x0fVERDICT_TOO_BIG\x10\x04\x12\x15\n" +
 	"\x11VERDICT_DUPLICATE\x10\x05\x12\x13\n" +
-	"\x0fVERDICT_CORRUPT\x10\x062\x94\x14\n" +
+	"\x0fVERDICT_CORRUPT\x10\x062\xc4\x15\n" +
 	"\x05Agent\x12J\n" +
 	"\x05Hello\x12\x1f.faultbed.agent.v1.HelloRequest\x1a .faultbed.agent.v1.HelloResponse\x12D\n" +
 	"\x05Renew\x12\x17.faultbed.agent.v1.Beat\x1a .faultbed.agent.v1.RenewResponse(\x01\x12J\n" +
@@ -4020,7 +4225,9 @@ const file_agent_proto_rawDesc = "" +
 	"\x04Dial\x12\x1e.faultbed.agent.v1.DialRequest\x1a\x1f.faultbed.agent.v1.DialResponse(\x010\x01\x12S\n" +
 	"\bHashFile\x12\".faultbed.agent.v1.HashFileRequest\x1a#.faultbed.agent.v1.HashFileResponse\x12J\n" +
 	"\x05Facts\x12\x1f.faultbed.agent.v1.FactsRequest\x1a .faultbed.agent.v1.FactsResponse\x12_\n" +
-	"\fCapabilities\x12&.faultbed.agent.v1.CapabilitiesRequest\x1a'.faultbed.agent.v1.CapabilitiesResponseB4Z2github.com/faultbed/faultbed/harness/agent/agentpbb\x06proto3"
+	"\fCapabilities\x12&.faultbed.agent.v1.CapabilitiesRequest\x1a'.faultbed.agent.v1.CapabilitiesResponse\x12P\n" +
+	"\aCapture\x12!.faultbed.agent.v1.CaptureRequest\x1a\".faultbed.agent.v1.CaptureResponse\x12\\\n" +
+	"\vTakeCapture\x12%.faultbed.agent.v1.TakeCaptureRequest\x1a&.faultbed.agent.v1.TakeCaptureResponseB4Z2github.com/faultbed/faultbed/harness/agent/agentpbb\x06proto3"
 
 var (
 	file_agent_proto_rawDescOnce sync.Once
@@ -4035,7 +4242,7 @@ func file_agent_proto_rawDescGZIP() []byte {
 }
 
 var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 72)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 76)
 var file_agent_proto_goTypes = []any{
 	(Direction)(0),                   // 0: faultbed.agent.v1.Direction
 	(Verdict)(0),                     // 1: faultbed.agent.v1.Verdict
@@ -4109,9 +4316,13 @@ var file_agent_proto_goTypes = []any{
 	(*FactsResponse)(nil),            // 69: faultbed.agent.v1.FactsResponse
 	(*CapabilitiesRequest)(nil),      // 70: faultbed.agent.v1.CapabilitiesRequest
 	(*CapabilitiesResponse)(nil),     // 71: faultbed.agent.v1.CapabilitiesResponse
-	nil,                              // 72: faultbed.agent.v1.FactsResponse.OffloadsEntry
-	nil,                              // 73: faultbed.agent.v1.CapabilitiesResponse.CapabilitiesEntry
-	(*durationpb.Duration)(nil),      // 74: google.protobuf.Duration
+	(*CaptureRequest)(nil),           // 72: faultbed.agent.v1.CaptureRequest
+	(*CaptureResponse)(nil),          // 73: faultbed.agent.v1.CaptureResponse
+	(*TakeCaptureRequest)(nil),       // 74: faultbed.agent.v1.TakeCaptureRequest
+	(*TakeCaptureResponse)(nil),      // 75: faultbed.agent.v1.TakeCaptureResponse
+	nil,                              // 76: faultbed.agent.v1.FactsResponse.OffloadsEntry
+	nil,                              // 77: faultbed.agent.v1.CapabilitiesResponse.CapabilitiesEntry
+	(*durationpb.Duration)(nil),      // 78: google.protobuf.Duration
 }
 var file_agent_proto_depIdxs = []int32{
 	6,  // 0: faultbed.agent.v1.SteerRequest.routes:type_name -> faultbed.agent.v1.Route
@@ -4122,16 +4333,16 @@ var file_agent_proto_depIdxs = []int32{
 	22, // 5: faultbed.agent.v1.ShapeRequest.rates:type_name -> faultbed.agent.v1.Rate
 	0,  // 6: faultbed.agent.v1.Rate.direction:type_name -> faultbed.agent.v1.Direction
 	27, // 7: faultbed.agent.v1.ShapedResponse.flows:type_name -> faultbed.agent.v1.Flow
-	74, // 8: faultbed.agent.v1.SpoofNamesRequest.delay:type_name -> google.protobuf.Duration
-	74, // 9: faultbed.agent.v1.ProbeSpec.timeout:type_name -> google.protobuf.Duration
-	74, // 10: faultbed.agent.v1.ProbeResult.connect:type_name -> google.protobuf.Duration
-	74, // 11: faultbed.agent.v1.ProbeResult.first_byte:type_name -> google.protobuf.Duration
-	74, // 12: faultbed.agent.v1.ProbeResult.total:type_name -> google.protobuf.Duration
+	78, // 8: faultbed.agent.v1.SpoofNamesRequest.delay:type_name -> google.protobuf.Duration
+	78, // 9: faultbed.agent.v1.ProbeSpec.timeout:type_name -> google.protobuf.Duration
+	78, // 10: faultbed.agent.v1.ProbeResult.connect:type_name -> google.protobuf.Duration
+	78, // 11: faultbed.agent.v1.ProbeResult.first_byte:type_name -> google.protobuf.Duration
+	78, // 12: faultbed.agent.v1.ProbeResult.total:type_name -> google.protobuf.Duration
 	61, // 13: faultbed.agent.v1.ProbeResult.wire:type_name -> faultbed.agent.v1.Wire
 	59, // 14: faultbed.agent.v1.ProbeRequest.probes:type_name -> faultbed.agent.v1.ProbeSpec
 	60, // 15: faultbed.agent.v1.ProbeResponse.results:type_name -> faultbed.agent.v1.ProbeResult
-	72, // 16: faultbed.agent.v1.FactsResponse.offloads:type_name -> faultbed.agent.v1.FactsResponse.OffloadsEntry
-	73, // 17: faultbed.agent.v1.CapabilitiesResponse.capabilities:type_name -> faultbed.agent.v1.CapabilitiesResponse.CapabilitiesEntry
+	76, // 16: faultbed.agent.v1.FactsResponse.offloads:type_name -> faultbed.agent.v1.FactsResponse.OffloadsEntry
+	77, // 17: faultbed.agent.v1.CapabilitiesResponse.capabilities:type_name -> faultbed.agent.v1.CapabilitiesResponse.CapabilitiesEntry
 	2,  // 18: faultbed.agent.v1.Agent.Hello:input_type -> faultbed.agent.v1.HelloRequest
 	4,  // 19: faultbed.agent.v1.Agent.Renew:input_type -> faultbed.agent.v1.Beat
 	7,  // 20: faultbed.agent.v1.Agent.Steer:input_type -> faultbed.agent.v1.SteerRequest
@@ -4163,39 +4374,43 @@ var file_agent_proto_depIdxs = []int32{
 	66, // 46: faultbed.agent.v1.Agent.HashFile:input_type -> faultbed.agent.v1.HashFileRequest
 	68, // 47: faultbed.agent.v1.Agent.Facts:input_type -> faultbed.agent.v1.FactsRequest
 	70, // 48: faultbed.agent.v1.Agent.Capabilities:input_type -> faultbed.agent.v1.CapabilitiesRequest
-	3,  // 49: faultbed.agent.v1.Agent.Hello:output_type -> faultbed.agent.v1.HelloResponse
-	5,  // 50: faultbed.agent.v1.Agent.Renew:output_type -> faultbed.agent.v1.RenewResponse
-	8,  // 51: faultbed.agent.v1.Agent.Steer:output_type -> faultbed.agent.v1.SteerResponse
-	10, // 52: faultbed.agent.v1.Agent.OpenGate:output_type -> faultbed.agent.v1.OpenGateResponse
-	12, // 53: faultbed.agent.v1.Agent.Bypass:output_type -> faultbed.agent.v1.BypassResponse
-	15, // 54: faultbed.agent.v1.Agent.AddRules:output_type -> faultbed.agent.v1.AddRulesResponse
-	17, // 55: faultbed.agent.v1.Agent.RemoveRules:output_type -> faultbed.agent.v1.RemoveRulesResponse
-	20, // 56: faultbed.agent.v1.Agent.Counters:output_type -> faultbed.agent.v1.CountersResponse
-	23, // 57: faultbed.agent.v1.Agent.Shape:output_type -> faultbed.agent.v1.ShapeResponse
-	25, // 58: faultbed.agent.v1.Agent.Unshape:output_type -> faultbed.agent.v1.UnshapeResponse
-	28, // 59: faultbed.agent.v1.Agent.Shaped:output_type -> faultbed.agent.v1.ShapedResponse
-	30, // 60: faultbed.agent.v1.Agent.SpoofNames:output_type -> faultbed.agent.v1.SpoofNamesResponse
-	32, // 61: faultbed.agent.v1.Agent.RestoreNames:output_type -> faultbed.agent.v1.RestoreNamesResponse
-	34, // 62: faultbed.agent.v1.Agent.Asked:output_type -> faultbed.agent.v1.AskedResponse
-	36, // 63: faultbed.agent.v1.Agent.Hog:output_type -> faultbed.agent.v1.HogResponse
-	38, // 64: faultbed.agent.v1.Agent.Unhog:output_type -> faultbed.agent.v1.UnhogResponse
-	40, // 65: faultbed.agent.v1.Agent.Hogged:output_type -> faultbed.agent.v1.HoggedResponse
-	42, // 66: faultbed.agent.v1.Agent.Fill:output_type -> faultbed.agent.v1.FillResponse
-	44, // 67: faultbed.agent.v1.Agent.Unfill:output_type -> faultbed.agent.v1.UnfillResponse
-	46, // 68: faultbed.agent.v1.Agent.Disk:output_type -> faultbed.agent.v1.DiskResponse
-	48, // 69: faultbed.agent.v1.Agent.Offload:output_type -> faultbed.agent.v1.OffloadResponse
-	50, // 70: faultbed.agent.v1.Agent.RestoreOffload:output_type -> faultbed.agent.v1.RestoreOffloadResponse
-	52, // 71: faultbed.agent.v1.Agent.SetMTU:output_type -> faultbed.agent.v1.SetMTUResponse
-	54, // 72: faultbed.agent.v1.Agent.ForgetPaths:output_type -> faultbed.agent.v1.ForgetPathsResponse
-	56, // 73: faultbed.agent.v1.Agent.Descriptors:output_type -> faultbed.agent.v1.DescriptorsResponse
-	58, // 74: faultbed.agent.v1.Agent.LimitDescriptors:output_type -> faultbed.agent.v1.LimitDescriptorsResponse
-	63, // 75: faultbed.agent.v1.Agent.Probe:output_type -> faultbed.agent.v1.ProbeResponse
-	65, // 76: faultbed.agent.v1.Agent.Dial:output_type -> faultbed.agent.v1.DialResponse
-	67, // 77: faultbed.agent.v1.Agent.HashFile:output_type -> faultbed.agent.v1.HashFileResponse
-	69, // 78: faultbed.agent.v1.Agent.Facts:output_type -> faultbed.agent.v1.FactsResponse
-	71, // 79: faultbed.agent.v1.Agent.Capabilities:output_type -> faultbed.agent.v1.CapabilitiesResponse
-	49, // [49:80] is the sub-list for method output_type
-	18, // [18:49] is the sub-list for method input_type
+	72, // 49: faultbed.agent.v1.Agent.Capture:input_type -> faultbed.agent.v1.CaptureRequest
+	74, // 50: faultbed.agent.v1.Agent.TakeCapture:input_type -> faultbed.agent.v1.TakeCaptureRequest
+	3,  // 51: faultbed.agent.v1.Agent.Hello:output_type -> faultbed.agent.v1.HelloResponse
+	5,  // 52: faultbed.agent.v1.Agent.Renew:output_type -> faultbed.agent.v1.RenewResponse
+	8,  // 53: faultbed.agent.v1.Agent.Steer:output_type -> faultbed.agent.v1.SteerResponse
+	10, // 54: faultbed.agent.v1.Agent.OpenGate:output_type -> faultbed.agent.v1.OpenGateResponse
+	12, // 55: faultbed.agent.v1.Agent.Bypass:output_type -> faultbed.agent.v1.BypassResponse
+	15, // 56: faultbed.agent.v1.Agent.AddRules:output_type -> faultbed.agent.v1.AddRulesResponse
+	17, // 57: faultbed.agent.v1.Agent.RemoveRules:output_type -> faultbed.agent.v1.RemoveRulesResponse
+	20, // 58: faultbed.agent.v1.Agent.Counters:output_type -> faultbed.agent.v1.CountersResponse
+	23, // 59: faultbed.agent.v1.Agent.Shape:output_type -> faultbed.agent.v1.ShapeResponse
+	25, // 60: faultbed.agent.v1.Agent.Unshape:output_type -> faultbed.agent.v1.UnshapeResponse
+	28, // 61: faultbed.agent.v1.Agent.Shaped:output_type -> faultbed.agent.v1.ShapedResponse
+	30, // 62: faultbed.agent.v1.Agent.SpoofNames:output_type -> faultbed.agent.v1.SpoofNamesResponse
+	32, // 63: faultbed.agent.v1.Agent.RestoreNames:output_type -> faultbed.agent.v1.RestoreNamesResponse
+	34, // 64: faultbed.agent.v1.Agent.Asked:output_type -> faultbed.agent.v1.AskedResponse
+	36, // 65: faultbed.agent.v1.Agent.Hog:output_type -> faultbed.agent.v1.HogResponse
+	38, // 66: faultbed.agent.v1.Agent.Unhog:output_type -> faultbed.agent.v1.UnhogResponse
+	40, // 67: faultbed.agent.v1.Agent.Hogged:output_type -> faultbed.agent.v1.HoggedResponse
+	42, // 68: faultbed.agent.v1.Agent.Fill:output_type -> faultbed.agent.v1.FillResponse
+	44, // 69: faultbed.agent.v1.Agent.Unfill:output_type -> faultbed.agent.v1.UnfillResponse
+	46, // 70: faultbed.agent.v1.Agent.Disk:output_type -> faultbed.agent.v1.DiskResponse
+	48, // 71: faultbed.agent.v1.Agent.Offload:output_type -> faultbed.agent.v1.OffloadResponse
+	50, // 72: faultbed.agent.v1.Agent.RestoreOffload:output_type -> faultbed.agent.v1.RestoreOffloadResponse
+	52, // 73: faultbed.agent.v1.Agent.SetMTU:output_type -> faultbed.agent.v1.SetMTUResponse
+	54, // 74: faultbed.agent.v1.Agent.ForgetPaths:output_type -> faultbed.agent.v1.ForgetPathsResponse
+	56, // 75: faultbed.agent.v1.Agent.Descriptors:output_type -> faultbed.agent.v1.DescriptorsResponse
+	58, // 76: faultbed.agent.v1.Agent.LimitDescriptors:output_type -> faultbed.agent.v1.LimitDescriptorsResponse
+	63, // 77: faultbed.agent.v1.Agent.Probe:output_type -> faultbed.agent.v1.ProbeResponse
+	65, // 78: faultbed.agent.v1.Agent.Dial:output_type -> faultbed.agent.v1.DialResponse
+	67, // 79: faultbed.agent.v1.Agent.HashFile:output_type -> faultbed.agent.v1.HashFileResponse
+	69, // 80: faultbed.agent.v1.Agent.Facts:output_type -> faultbed.agent.v1.FactsResponse
+	71, // 81: faultbed.agent.v1.Agent.Capabilities:output_type -> faultbed.agent.v1.CapabilitiesResponse
+	73, // 82: faultbed.agent.v1.Agent.Capture:output_type -> faultbed.agent.v1.CaptureResponse
+	75, // 83: faultbed.agent.v1.Agent.TakeCapture:output_type -> faultbed.agent.v1.TakeCaptureResponse
+	51, // [51:84] is the sub-list for method output_type
+	18, // [18:51] is the sub-list for method input_type
 	18, // [18:18] is the sub-list for extension type_name
 	18, // [18:18] is the sub-list for extension extendee
 	0,  // [0:18] is the sub-list for field type_name
@@ -4212,7 +4427,7 @@ func file_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   72,
+			NumMessages:   76,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -53,6 +53,8 @@ const (
 	Agent_HashFile_FullMethodName         = "/faultbed.agent.v1.Agent/HashFile"
 	Agent_Facts_FullMethodName            = "/faultbed.agent.v1.Agent/Facts"
 	Agent_Capabilities_FullMethodName     = "/faultbed.agent.v1.Agent/Capabilities"
+	Agent_Capture_FullMethodName          = "/faultbed.agent.v1.Agent/Capture"
+	Agent_TakeCapture_FullMethodName      = "/faultbed.agent.v1.Agent/TakeCapture"
 )
 
 // AgentClient is the client API for Agent service.
@@ -106,6 +108,9 @@ type AgentClient interface {
 	HashFile(ctx context.Context, in *HashFileRequest, opts ...grpc.CallOption) (*HashFileResponse, error)
 	Facts(ctx context.Context, in *FactsRequest, opts ...grpc.CallOption) (*FactsResponse, error)
 	Capabilities(ctx context.Context, in *CapabilitiesRequest, opts ...grpc.CallOption) (*CapabilitiesResponse, error)
+	// Packets of a node's eth0, the last ones within a bound. Taking them ends the capture.
+	Capture(ctx context.Context, in *CaptureRequest, opts ...grpc.CallOption) (*CaptureResponse, error)
+	TakeCapture(ctx context.Context, in *TakeCaptureRequest, opts ...grpc.CallOption) (*TakeCaptureResponse, error)
 }
 
 type agentClient struct {
@@ -432,6 +437,26 @@ func (c *agentClient) Capabilities(ctx context.Context, in *CapabilitiesRequest,
 	return out, nil
 }
 
+func (c *agentClient) Capture(ctx context.Context, in *CaptureRequest, opts ...grpc.CallOption) (*CaptureResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CaptureResponse)
+	err := c.cc.Invoke(ctx, Agent_Capture_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) TakeCapture(ctx context.Context, in *TakeCaptureRequest, opts ...grpc.CallOption) (*TakeCaptureResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TakeCaptureResponse)
+	err := c.cc.Invoke(ctx, Agent_TakeCapture_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AgentServer is the server API for Agent service.
 // All implementations must embed UnimplementedAgentServer
 // for forward compatibility.
@@ -483,6 +508,9 @@ type AgentServer interface {
 	HashFile(context.Context, *HashFileRequest) (*HashFileResponse, error)
 	Facts(context.Context, *FactsRequest) (*FactsResponse, error)
 	Capabilities(context.Context, *CapabilitiesRequest) (*CapabilitiesResponse, error)
+	// Packets of a node's eth0, the last ones within a bound. Taking them ends the capture.
+	Capture(context.Context, *CaptureRequest) (*CaptureResponse, error)
+	TakeCapture(context.Context, *TakeCaptureRequest) (*TakeCaptureResponse, error)
 	mustEmbedUnimplementedAgentServer()
 }
 
@@ -585,6 +613,12 @@ func (UnimplementedAgentServer) Facts(context.Context, *FactsRequest) (*FactsRes
 }
 func (UnimplementedAgentServer) Capabilities(context.Context, *CapabilitiesRequest) (*CapabilitiesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Capabilities not implemented")
+}
+func (UnimplementedAgentServer) Capture(context.Context, *CaptureRequest) (*CaptureResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Capture not implemented")
+}
+func (UnimplementedAgentServer) TakeCapture(context.Context, *TakeCaptureRequest) (*TakeCaptureResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method TakeCapture not implemented")
 }
 func (UnimplementedAgentServer) mustEmbedUnimplementedAgentServer() {}
 func (UnimplementedAgentServer) testEmbeddedByValue()               {}
@@ -1143,6 +1177,42 @@ func _Agent_Capabilities_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Agent_Capture_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CaptureRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).Capture(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_Capture_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).Capture(ctx, req.(*CaptureRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_TakeCapture_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TakeCaptureRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).TakeCapture(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_TakeCapture_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).TakeCapture(ctx, req.(*TakeCaptureRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // Agent_ServiceDesc is the grpc.ServiceDesc for Agent service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1265,6 +1335,14 @@ var Agent_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Capabilities",
 			Handler:    _Agent_Capabilities_Handler,
+		},
+		{
+			MethodName: "Capture",
+			Handler:    _Agent_Capture_Handler,
+		},
+		{
+			MethodName: "TakeCapture",
+			Handler:    _Agent_TakeCapture_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -75,7 +75,7 @@ var sensible = map[protoreflect.Name]any{
 	"ports": uint32(20001), "port": uint32(20001), "mtu": int32(1400), "soft": uint64(100),
 	"direction":        protoreflect.EnumNumber(agentpb.Direction_DIRECTION_UPSTREAM),
 	"verdict":          protoreflect.EnumNumber(agentpb.Verdict_VERDICT_DROP),
-	"bytes_per_second": uint64(1 << 20), "connections": int32(1), "spare": uint64(1 << 30),
+	"bytes_per_second": uint64(1 << 20), "connections": int32(1), "spare": uint64(1 << 30), "at_most": int32(1 << 20),
 }
 
 // fill gives a request its fields, and says whether a node is among them, at any depth.

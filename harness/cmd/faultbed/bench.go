@@ -75,7 +75,8 @@ func measure(ctx context.Context, parts []string, rounds, out string, s *screen)
 	_ = engine.Close() // idle connections, nothing to lose; the session has its own
 	progress := func(line string) { s.say("%s", line) }
 	session, _, err := harness.Open(ctx, harness.Options{
-		RunDir: filepath.Join(out, "bench"), System: "reference", Profile: "fast", Repeat: 1,
+		Unsampled: true,
+		RunDir:    filepath.Join(out, "bench"), System: "reference", Profile: "fast", Repeat: 1,
 	}, progress)
 	if err != nil {
 		return infra(err)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -15,13 +14,14 @@ import (
 // close writes what a run leaves, prints how it ended, and returns its exit status.
 func (r *runner) close(i *interruption, s *screen) error {
 	r.run.WallMS = time.Since(r.run.Started).Milliseconds()
-	again := report.Again(r.run.Seed, r.options.chosen())
-	wrote := r.write(again)
+	r.run.Again = report.Again(r.run.Seed, r.options.chosen())
+	wrote := r.write()
 	s.say("")
 	err := errors.Join(wrote, report.Table(s.out, r.run))
 	s.say("")
 	s.say("%d scenarios in %.1f s: %s", len(r.run.Scenarios), float64(r.run.WallMS)/1000, filepath.Join(s.run, "run.json"))
-	s.say("again: %s", again)
+	s.say("report: %s", filepath.Join(s.run, "report.html"))
+	s.say("again: %s", r.run.Again)
 	if all := len(r.run.Scenarios); all > 0 && report.Count(r.run.Scenarios)[history.NotApplicable] == all {
 		s.say("nothing is proven: none of these applies to %s", r.options.underTest)
 	}
@@ -37,16 +37,12 @@ func (r *runner) close(i *interruption, s *screen) error {
 	}
 }
 
-// write leaves run.json, summary.md and junit.xml in the run's folder, each whole or
-// not at all, and points latest at it.
-func (r *runner) write(again string) error {
-	var page, junit bytes.Buffer
+// write leaves run.json and the reports made of it in the run's folder, each whole or not
+// at all, and points latest at it.
+func (r *runner) write() error {
 	return errors.Join(
 		history.Write(filepath.Join(r.dir, "run.json"), r.run),
-		report.Summary(&page, r.run, again),
-		replace(filepath.Join(r.dir, "summary.md"), page.Bytes()),
-		report.JUnit(&junit, r.run),
-		replace(filepath.Join(r.dir, "junit.xml"), junit.Bytes()),
+		writeReports(r.dir, r.run),
 		pointLatest(r.dir),
 	)
 }

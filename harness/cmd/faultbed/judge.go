@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,15 +18,18 @@ import (
 
 func newJudge() *cobra.Command {
 	return &cobra.Command{
-		Use:   "judge <run folder>",
+		Use:   "judge <run>",
 		Short: "Judge the histories of an old run again; starts nothing, changes nothing",
+		Long: "Judge the histories of an old run again, by today's judges and known issues, and print each\n" +
+			"verdict then and now. A run is its folder, or its run.json; fixtures/histories has some.\n\n" +
+			"Exit status: that of a run which ends so today, see faultbed run; 64 bad usage.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usage("judge wants one run's folder: give it, such as out/latest")
+				return usage("judge wants one run: give its folder, such as out/latest, or its run.json")
 			}
-			var run history.Run
-			if err := history.Read(filepath.Join(args[0], "run.json"), &run); err != nil {
-				return usage("%w: name the folder of a run that has ended", err)
+			run, err := readRun(args[0])
+			if err != nil {
+				return err
 			}
 			root, err := cluster.ModuleRoot()
 			if err != nil {
@@ -41,28 +44,30 @@ func newJudge() *cobra.Command {
 	}
 }
 
-// judgeAgain prints the verdicts that differ from those of the day, and the table. It
-// ends as the run would end now.
+// judgeAgain prints the verdicts of the day and those of today, with the reason where the
+// two differ, and the table. It ends as the run would end now.
 func judgeAgain(run history.Run, issues []history.KnownIssue, to io.Writer) error {
 	s := newScreen(to)
 	release := cmp.Or(run.Release, harness.DefaultRelease(run.System)) // old runs do not say
 	changed := 0
+	s.say("%-*s  %-*s", verdictWidth, "then", verdictWidth, "now")
 	for i := range run.Scenarios {
 		one := &run.Scenarios[i]
 		was := one.Verdict
 		if !one.Started.IsZero() { // without a bed, what was said on the day stands
 			*one = judge.Scenario(*one, judge.Tested{Release: release, Given: run.Given}, issues)
 		}
+		s.say("%s  %s  %s", s.wide(was), s.wide(one.Verdict), one.Name)
 		if one.Verdict == was {
 			continue
 		}
 		changed++
-		s.say("%s, was %s: %s", s.paint(one.Verdict), was, one.Name)
 		if one.Reason != "" {
-			s.say("  %s", one.Reason)
+			s.say("%*s%s", 2*verdictWidth+4, "", strings.ReplaceAll(one.Reason, "\n", fmt.Sprintf("\n%*s", 2*verdictWidth+4, "")))
 		}
 	}
 	s.say("%d of %d verdicts changed", changed, len(run.Scenarios))
+	s.say("")
 	if err := report.Table(to, run); err != nil {
 		return fmt.Errorf("print the table: %w", err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,40 @@ import (
 	"github.com/faultbed/faultbed/harness/history"
 	"github.com/faultbed/faultbed/harness/report"
 )
+
+// Every stored history ends today as it did on the day: a judge that is changed on purpose
+// shows here whom it concerns.
+func TestStoredHistoriesAreJudgedAsOnTheirDay(t *testing.T) {
+	names, err := filepath.Glob("../../../fixtures/histories/*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[history.Verdict]bool{}
+	for _, name := range names {
+		run, err := readRun(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var issues []history.KnownIssue
+		for _, s := range run.Scenarios {
+			seen[s.Verdict] = true
+			if s.Known != nil {
+				issues = append(issues, *s.Known)
+			}
+		}
+		var out bytes.Buffer
+		var end exit
+		errors.As(judgeAgain(run, issues, &out), &end)
+		if want := report.ExitStatus(run.Scenarios); end.status != want || !strings.Contains(out.String(), "\n0 of ") {
+			t.Errorf("%s: status %d, want %d:\n%s", name, end.status, want, &out)
+		}
+	}
+	for _, v := range report.Verdicts {
+		if !seen[v] {
+			t.Errorf("no stored history ended in %s", v)
+		}
+	}
+}
 
 func TestOldRunIsJudgedByWhatIsKnownNow(t *testing.T) {
 	laid := history.History{Started: time.Unix(1, 0)}
@@ -30,10 +65,10 @@ func TestOldRunIsJudgedByWhatIsKnownNow(t *testing.T) {
 		said   string
 	}{
 		"nothing is known":        {func(*history.Run) {}, nil, report.ExitFail, "0 of 3 verdicts changed"},
-		"known by now":            {func(*history.Run) {}, []history.KnownIssue{issue}, report.ExitPass, "KNOWN, was FAIL: a seed is lost\n  no fallback; seen: exit status 1\n1 of 3 verdicts changed"},
+		"known by now":            {func(*history.Run) {}, []history.KnownIssue{issue}, report.ExitPass, "FAIL          KNOWN         a seed is lost\n                            no fallback; seen: exit status 1\n"},
 		"known in others":         {func(r *history.Run) { r.Release = "v2.3.0" }, []history.KnownIssue{issue}, report.ExitFail, "0 of 3 verdicts changed"},
 		"older than its release":  {func(r *history.Run) { r.Release = "" }, []history.KnownIssue{issue}, report.ExitPass, "1 of 3 verdicts changed"},
-		"mended by a candidate":   {func(r *history.Run) { r.Scenarios[0].History, r.Given = laid, []string{"peer"} }, []history.KnownIssue{issue}, report.ExitPass, "PASS , was FAIL: a seed is lost\n  known issue at k.yaml:3 did not show\n1 of 3 verdicts changed"},
+		"mended by a candidate":   {func(r *history.Run) { r.Scenarios[0].History, r.Given = laid, []string{"peer"} }, []history.KnownIssue{issue}, report.ExitPass, "FAIL          PASS          a seed is lost\n                            known issue at k.yaml:3 did not show\n"},
 		"known, and well by then": {func(r *history.Run) { r.Scenarios[0].History = laid }, []history.KnownIssue{issue}, report.ExitFail, "0 of 3 verdicts changed"},
 	} {
 		run := old()

@@ -97,5 +97,6 @@ func (e *engineStage) play(i *interruption, m mutant.Mutant, images cluster.Imag
 	}
 	r.run.Scenarios = told // and not what was cut short once it was enough
 	r.run.WallMS = time.Since(r.run.Started).Milliseconds()
-	return r.write(fmt.Sprintf("make mutants MUTANT=%s SEED=%d", m.Name, o.seed))
+	r.run.Again = fmt.Sprintf("make mutants MUTANT=%s SEED=%d", m.Name, o.seed)
+	return r.write()
 }

@@ -21,6 +21,7 @@ import (
 // looked at each, so that every refusal names the flag and says what to do.
 type words struct {
 	labels, focus, procs, seed, repeat, profile, out, evidence string
+	capture                                                    bool
 	target
 }
 
@@ -34,6 +35,7 @@ func (w *words) register(flags *pflag.FlagSet) {
 	flags.StringVar(&w.profile, "profile", "fast", "timers of the system: fast or production")
 	flags.StringVar(&w.out, "out", "", "`folder` for runs (default: out in the project)")
 	flags.StringVar(&w.evidence, "evidence", "failed", "keep evidence of failed or all scenarios")
+	flags.BoolVar(&w.capture, "capture", false, "capture the packets of every node, for evidence")
 }
 
 // options are what words say.
@@ -44,6 +46,7 @@ type options struct {
 	procs             int // 0: by the engine's CPUs
 	seed              int64
 	repeat            int
+	capture           bool
 	out               string // absolute
 }
 
@@ -69,7 +72,7 @@ func (w words) parse(root string) (options, error) {
 	return options{
 		underTest: under, profile: w.profile, evidence: w.evidence,
 		labels: strings.TrimSpace(w.labels), focus: w.focus,
-		procs: procs, repeat: repeat, seed: seed, out: out,
+		procs: procs, repeat: repeat, seed: seed, out: out, capture: w.capture,
 	}, nil
 }
 

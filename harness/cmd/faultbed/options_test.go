@@ -50,7 +50,7 @@ func TestBadInputIsOneLineAndNothingStarts(t *testing.T) {
 		{[]string{"run", "--nosuch"}, "unknown flag: --nosuch"},
 		{[]string{"list", "--labels", "("}, "is no label filter"},
 		{[]string{"clean", "--older-than", "-1h"}, "is no age"},
-		{[]string{"judge"}, "wants one run's folder"},
+		{[]string{"judge"}, "judge wants one run"},
 		{[]string{"judge", "nowhere"}, "no such file"},
 		{[]string{"bed", "--nodes", "-1"}, "counts cannot be negative"},
 		{[]string{"bed", "--nodes", "2", "--seeds", "3"}, "3 seeds among 2 nodes"},

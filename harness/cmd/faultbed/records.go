@@ -22,6 +22,7 @@ type records struct {
 	dir  string
 	seen map[string]bool
 	all  []history.Scenario
+	beat func() // after each look; may be nil
 }
 
 func openRecords(run string) (*records, error) {
@@ -84,6 +85,9 @@ func (r *records) watch(ended <-chan error, tell func(history.Scenario)) error {
 		case <-tick.C:
 			if err := r.sweep(tell); err != nil {
 				return err
+			}
+			if r.beat != nil {
+				r.beat()
 			}
 		}
 	}

@@ -23,6 +23,7 @@ type runner struct {
 	chosen  []spec // what the filters of the options select
 	engine  *cluster.Engine
 	tell    func(history.Scenario) // is called for each as it ends
+	look    func()                 // is called while they run; may be nil
 	run     history.Run
 	dir     string
 }
@@ -49,7 +50,11 @@ func (r *runner) all(i *interruption, chosen cluster.ImageSet, s *screen) error 
 	if r.ginkgo, err = ginkgoCommand(ctx, r.suite.root); err != nil {
 		return infra(err)
 	}
-	if err := r.play(i, r.options.with(images, chosen), stores); err != nil {
+	shown := progress{screen: s, dir: r.dir}
+	r.look = shown.beat
+	err = r.play(i, r.options.with(images, chosen), stores)
+	s.status(nil)
+	if err != nil {
 		return infra(err)
 	}
 	return r.close(i, s)
@@ -72,6 +77,7 @@ func (r *runner) play(i *interruption, images, stores cluster.ImageSet) error {
 	if err != nil {
 		return err
 	}
+	left.beat = r.look
 	for number := 1; number <= r.options.repeat && !i.happened(); number++ {
 		one := round{number: number, options: r.options, ginkgo: r.ginkgo, suite: r.suite, run: r.dir, env: env}
 		r.settle(one, i, left, one.play(i, left, r.tell))
@@ -127,7 +133,12 @@ func (r *runner) environment(images cluster.ImageSet) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode images: %w", err)
 	}
+	capture := ""
+	if r.options.capture {
+		capture = "1"
+	}
 	return []string{
+		"FAULTBED_CAPTURE=" + capture,
 		"FAULTBED_ROOT=" + r.suite.root,
 		"FAULTBED_RUN_DIR=" + r.dir,
 		"FAULTBED_SYSTEM=" + r.options.system,

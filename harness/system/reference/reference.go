@@ -179,6 +179,15 @@ func (s *System) Status(ctx context.Context, in system.Inside, peer topology.Nod
 	return system.Status{Registered: answer.Registered, Peers: answer.Peers}, err
 }
 
+// Stacks implements system.Profiled.
+func (s *System) Stacks(n topology.Node) string {
+	port := map[topology.Role]int{topology.Supernode: metricsPort, topology.Seed: StatusPort, topology.Peer: StatusPort}[n.Role]
+	if port == 0 {
+		return ""
+	}
+	return fmt.Sprintf("http://127.0.0.1:%d/debug/pprof/goroutine?debug=2", port)
+}
+
 // Download implements system.System.
 func (s *System) Download(url, path, sha256 string, timeout time.Duration) []string {
 	return []string{"/peer", "dfget", url, "-O", path, "--digest", "sha256:" + sha256, "--timeout", timeout.String(), "--json"}

@@ -1,0 +1,122 @@
+package diagnosis
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/faultbed/faultbed/harness/history"
+)
+
+// away are causes in a log that say no more than that the far end does not answer.
+var away = []string{"refused", "timed out", "unreachable", "reset", "stalled", "closed"}
+
+// cause is what a finding looks like, and why: what explains itself first, then what
+// passes small and stalls large, then by how many ports and whom the far end is silent to.
+func (c scene) cause(f finding) (Cause, string) {
+	for _, one := range c.related(f) {
+		switch {
+		case one.Cause == "version mismatch":
+			return Version, fmt.Sprintf("%s says %q", one.Node, Sentence(one.Error))
+		case one.Cause == "too many open files", strings.Contains(one.Error, "too many open files"):
+			return Descriptors, fmt.Sprintf("%s says %q", one.Node, Sentence(one.Error))
+		case one.Cause == "no such host", strings.Contains(one.Error, "lookup "):
+			return DNS, fmt.Sprintf("%s could not look the name up (%s)", one.Node, Sentence(one.Error))
+		}
+	}
+	for _, l := range c.h.Log {
+		if strings.Contains(l.Text, "version mismatch") && (l.Node == f.node || strings.Contains(l.Text, f.node)) {
+			return Version, l.Node + " refuses " + f.node
+		}
+	}
+	if f.target == "" {
+		return NoCause, "nothing says what " + f.node + " wanted to reach"
+	}
+	if why := c.large(f); why != "" {
+		return MTU, why
+	}
+	if f.complaint != nil && !slices.Contains(away, f.complaint.Cause) {
+		return NoCause, fmt.Sprintf("the far end answered, but with %q", Sentence(f.complaint.Error))
+	}
+	ports, from := c.silent(f)
+	if c.role(f.server()) == "seed" && (len(ports) > 1 || len(from) > 1) {
+		return DeadSeed, fmt.Sprintf("%s is silent on %s to %s", f.server(), list("port", ports), list("node", from))
+	}
+	return BlockedPort, fmt.Sprintf("of %s only port %d was seen closed, to %s", f.server(), port(f.target), list("node", from))
+}
+
+// related are the complaints of a finding's node, and of others about the same target.
+func (c scene) related(f finding) []history.Complaint {
+	if f.complaint == nil {
+		return nil
+	}
+	all := []history.Complaint{*f.complaint}
+	for _, one := range c.ranked() {
+		if one.Target == f.target && one.Node == f.node || telling[one.Cause] && (one.Node == f.node || one.Node == f.server() || host(one.Target) == f.node) {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+// large says what shows that short exchanges pass on a link and long ones stall.
+func (c scene) large(f finding) string {
+	for _, one := range c.h.Complaints { // whoever cannot even connect has another trouble
+		if one.Link() == f.link() && slices.Contains([]string{"refused", "timed out", "unreachable"}, one.Cause) && strings.Contains(one.Error, "dial ") {
+			return ""
+		}
+	}
+	for _, fault := range c.h.Faults {
+		during := fault.Receipt.Probe.During
+		for _, r := range during {
+			near := r.Link == f.link() || strings.HasPrefix(r.Link, f.node+">")
+			if !near {
+				continue
+			}
+			if r.Wire.PathMTU > 0 && r.Wire.PathMTU < ethernet {
+				return fmt.Sprintf("the kernel of %s knows of a path MTU of %d on %s", f.node, r.Wire.PathMTU, r.Link)
+			}
+			if r.ConnectMS > 0 && r.Outcome == "timeout" && r.Wire.Retransmitted > 0 {
+				return fmt.Sprintf("on %s a connection opens, and what is longer is sent again and again (%d times)", r.Link, r.Wire.Retransmitted)
+			}
+		}
+	}
+	return ""
+}
+
+// ethernet is the MTU of a bed's links, in bytes.
+const ethernet = 1500
+
+// silent are the ports of a finding's server that somebody found closed or silent from its
+// beginning on, and who did.
+func (c scene) silent(f finding) (ports, from []string) {
+	p, n := map[string]bool{}, map[string]bool{}
+	note := func(node, target string) {
+		if host(target) == f.server() {
+			_, number, _ := strings.Cut(target, ":")
+			p[number], n[node] = true, true
+		}
+	}
+	for _, one := range c.h.Complaints {
+		if slices.Contains(away, one.Cause) {
+			note(one.Node, one.Target)
+		}
+	}
+	for _, fault := range c.h.Faults {
+		for _, r := range fault.Receipt.Probe.During {
+			if node, target, _ := strings.Cut(r.Link, ">"); r.Outcome != "ok" {
+				note(node, target)
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(p)), slices.Sorted(maps.Keys(n))
+}
+
+// list is "port 1", or "ports 1, 2".
+func list(noun string, words []string) string {
+	if len(words) == 1 {
+		return noun + " " + words[0]
+	}
+	return noun + "s " + strings.Join(words, ", ")
+}
