@@ -39,8 +39,8 @@ func (d *Daemon) Download(req *pb.DownloadRequest, stream grpc.ServerStreamingSe
 	t := d.obtain(req.GetUrl(), req.GetDigest(), part, req.GetPreheat())
 	defer t.unpin()
 	moved := t.view().base
-	if !before.running && t.view().runs == before.runs { // all of it is here: nothing will be moved
-		moved = before.from
+	if before.sated() || !before.running && t.view().runs == before.runs {
+		moved = before.from // what a run moved that has only to end, or is over, was not for this
 	}
 	sent, err := d.handOver(t, part, req.GetPreheat(), stream)
 	if err != nil {

@@ -40,6 +40,19 @@ func (t *task) view() view {
 	return v
 }
 
+// sated says whether a run goes on that has brought all that was wanted of it.
+func (v view) sated() bool {
+	if !v.running || !v.known {
+		return false
+	}
+	for i, octet := range v.needed {
+		if octet&^v.held[i] != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 func (v view) layout() piece.Layout {
 	return piece.Layout{Length: v.meta.GetLength(), Size: v.meta.GetPieceSize()}
 }
