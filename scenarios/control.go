@@ -54,6 +54,11 @@ var _ = Describe("The control plane", control, func() {
 		By("finishing, and downloading on another peer what nobody has")
 		Expect(download.Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
 		Eventually(ctx, fresh(bed, bed.Peers()[1])).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
+
+		By("downloading more of that, so that some are the lost one's")
+		for n := range 4 {
+			Expect(bed.Download(ctx, bed.Peers()[1], fixtures.Fresh(20+n)).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Fresh(20+n)), judge.ComeFromSwarm()))
+		}
 	},
 		Entry("killed", fault.Killed, SpecTimeout(harness.Spec)),
 		Entry("dropped", fault.Dropped, SpecTimeout(harness.Spec)),

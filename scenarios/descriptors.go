@@ -74,7 +74,7 @@ var _ = Describe("File descriptors", descriptors, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with a supernode that drops its peers when a seed cannot be dialled, nobody is left.
-	It("exhausted on the supernode: nobody is lost, and newcomers get in afterwards", kills("own-lack-blamed-on-peers"), func(ctx SpecContext) {
+	It("exhausted on the supernode: nobody is lost, and newcomers get in afterwards", kills("too-many-files-not-told"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		supernode, newcomer := bed.Supernodes()[0], bed.Peers()[2]
 		everybody := topology.Names(append(bed.Seeds(), bed.Peers()...))
@@ -109,7 +109,7 @@ var _ = Describe("File descriptors", descriptors, func() {
 		Eventually(ctx, fresh(bed, newcomer)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 	}, SpecTimeout(harness.Spec))
 
-	It("too few from the start on a peer: it says so, others go on, more of them cure it", kills("too-many-files-not-told"), func(ctx SpecContext) {
+	It("too few from the start on a peer: it says so, others go on, more of them cure it", kills("failures-not-logged"), func(ctx SpecContext) {
 		const tooFew = 14 // standard streams, the poller and the listeners take about as many
 		bed := harness.Lay(ctx, GinkgoTB(), topology.Small().Descriptors(tooFew, "peer-1"))
 		sick, well := bed.Peers()[0], bed.Peers()[1]

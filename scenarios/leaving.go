@@ -46,7 +46,7 @@ var _ = Describe("A peer that leaves", retry, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with a supernode that forgets who failed whom only when it restarts, the primary serves no more.
-	It("and is a seed gives the next file again once it is back", kills("reachability-never-regained"), needs("seed-order"), func(ctx SpecContext) {
+	It("and is a seed gives the next file again once it is back", kills("lost-supernode-never-returned-to"), needs("seed-order"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		primary, peer := bed.Seeds()[0], bed.Peers()[0]
 

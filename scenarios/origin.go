@@ -14,9 +14,13 @@ import (
 // ends in time, says why, leaves nothing half, and the next file comes as ever.
 var _ = Describe("An origin that misbehaves", origin, needs("origin-errors"), func() {
 	file := fixtures.Layer1M
+	const (
+		once  = 2  // what is refused is not asked for again, but by who had not heard of it
+		often = 30 // what may change is, with pauses
+	)
 
 	// Seen red: with an origin that does not know the fault, all arrive.
-	DescribeTable("is told from one that serves", func(ctx SpecContext, misbehaves string, why string) {
+	DescribeTable("is told from one that serves", func(ctx SpecContext, misbehaves string, why string, attempts int) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, spoiled := bed.Peers()[0], from(file, misbehaves)
 
@@ -25,18 +29,36 @@ var _ = Describe("An origin that misbehaves", origin, needs("origin-errors"), fu
 		Expect(outcome, err).NotTo(judge.BeIntact(spoiled))
 		Expect(outcome).To(SatisfyAll(HaveField("Error", SatisfyAll(ContainSubstring("origin origin-1:80"), ContainSubstring(why))), HaveField("Bytes", BeZero())))
 
+		By("reading that what will not change was asked for once by each")
+		for _, n := range append(bed.Seeds(), bed.Peers()...) {
+			asked, err := bed.Diagnoses(n)(ctx)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(len(asked)).To(BeNumerically("<=", attempts), "attempts of "+n.Name)
+		}
+
 		By("asking for one that it serves")
 		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
 	},
-		Entry("not found", kills("origin-refusal-not-believed"), smoke, "404", "exit status 3", SpecTimeout(harness.Spec)),
-		Entry("forbidden", kills("origin-refusal-not-believed"), "403", "exit status 3", SpecTimeout(harness.Spec)),
-		Entry("broken", kills("origin-tried-for-ever"), "500", "status 500", SpecTimeout(harness.Spec)),
-		Entry("closes early", kills("truncated-answers-accepted"), "close-early", "EOF", SpecTimeout(harness.Spec)),
-		Entry("states too long a length", kills("truncated-answers-accepted"), "lies-long", "EOF", SpecTimeout(harness.Spec)),
-		Entry("states too short a length", kills("file-digest-skipped"), "lies-short", "exit status 2", SpecTimeout(harness.Spec)),
-		Entry("silent", kills("origin-tried-for-ever", "pieces-without-deadline"), "silent", "stalled", SpecTimeout(harness.Spec)),
-		Entry("sends a page for people", kills("file-digest-skipped"), "html", "exit status 2", SpecTimeout(harness.Spec)),
-		Entry("sends on for ever", "loop", "sent on more than", SpecTimeout(harness.Spec)),
+		Entry("not found", kills("origin-refusal-not-believed"), smoke, "404", "exit status 3", once, SpecTimeout(harness.Spec)),
+		Entry("forbidden", kills("origin-refusal-not-believed"), "403", "exit status 3", once, SpecTimeout(harness.Spec)),
+		Entry("broken", kills("origin-tried-for-ever"), "500", "status 500", often, SpecTimeout(harness.Spec)),
+		Entry("closes early", "close-early", "EOF", often, SpecTimeout(harness.Spec)),
+		Entry("states too long a length", "lies-long", "EOF", often, SpecTimeout(harness.Spec)),
+		Entry("states too short a length", kills("file-digest-skipped"), "lies-short", "exit status 2", often, SpecTimeout(harness.Spec)),
+		Entry("silent", kills("origin-tried-for-ever", "pieces-without-deadline"), "silent", "stalled", often, SpecTimeout(harness.Spec)),
+		Entry("sends a page for people", kills("file-digest-skipped"), "html", "exit status 2", often, SpecTimeout(harness.Spec)),
+		Entry("sends on for ever", "loop", "sent on more than", often, SpecTimeout(harness.Spec)),
+	)
+
+	// Seen red: with zeros for what the origin did not send, the proxy's answer looks whole.
+	DescribeTable("is no reason for a proxy to pass on what is not whole", kills("truncated-answers-accepted"), func(ctx SpecContext, misbehaves string) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+
+		By("asking a proxy, without a digest to hold the answer against")
+		Expect(bed.DownloadVia(ctx, bed.Peers()[1], bed.Peers()[0], proxyPort, from(file, misbehaves)).Wait(ctx)).To(HaveField("Error", Not(BeEmpty())))
+	},
+		Entry("closes early", "close-early", SpecTimeout(harness.Spec)),
+		Entry("states too long a length", "lies-long", SpecTimeout(harness.Spec)),
 	)
 
 	// Seen red: with redirects that are not followed, the second one does not arrive.

@@ -15,7 +15,7 @@ import (
 // pays for little.
 var _ = Describe("A file", storage, func() {
 	// Seen red: with a preheat that does not wait, seeds have nothing when the origin goes.
-	It("that a seed was preheated with outlives its origin", needs("preheat"), smoke, func(ctx SpecContext) {
+	It("that a seed was preheated with outlives its origin", kills("preheat-says-done-at-once"), needs("preheat"), smoke, func(ctx SpecContext) {
 		const originRate = 4 << 20 // bytes/s: the file takes a second
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
 		file := fixtures.Layer4M
@@ -39,7 +39,7 @@ var _ = Describe("A file", storage, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with all pieces taken for needed, twenty times as much comes.
-	It("of which a part is asked for costs that part", needs("parts"), func(ctx SpecContext) {
+	It("of which a part is asked for costs that part", kills("ranges-shifted"), needs("parts"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		file := fixtures.Layer64M // of pieces of 1 MiB
 
@@ -52,7 +52,7 @@ var _ = Describe("A file", storage, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: without a digest to hold it against, it is taken.
-	It("that is not what was promised is refused by everybody", needs("origin-errors"), func(ctx SpecContext) {
+	It("that is not what was promised is refused by everybody", kills("file-digest-skipped"), needs("origin-errors"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		wrong := fixtures.Layer1M
 		wrong.SHA256 = fixtures.Layer4M.SHA256

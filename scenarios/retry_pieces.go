@@ -99,7 +99,7 @@ var _ = Describe("Retry", retry, func() {
 		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(
 			judge.BeIntact(file),
 			judge.ComeFromSwarm(),
-			HaveField("TookMS", BeNumerically("<", file.Size*1000/trickle/4)),
+			HaveField("TookMS", BeNumerically("<", file.Size*1000/trickle/16)),
 		))
 	}, SpecTimeout(harness.Spec))
 })

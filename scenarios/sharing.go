@@ -41,22 +41,6 @@ var _ = Describe("A file in the swarm", sharing, func() {
 		}
 	}, SpecTimeout(harness.Spec))
 
-	// Seen red: with a seed that says it is done as soon as it has begun.
-	It("that a seed was preheated with comes from it alone", needs("preheat"), kills("preheat-says-done-at-once"), func(ctx SpecContext) {
-		const originRate = 8 << 20 // bytes/s: 16 MiB take 2 s
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
-		seed, file := bed.Seeds()[1], fixtures.Layer16M
-
-		By("preheating the second seed")
-		Expect(bed.Preheat(ctx, seed, file)).To(Succeed())
-		Expect(bed.Served(bed.Origin())(ctx)).To(BeNumerically(">=", file.Size))
-
-		By("downloading with the origin gone")
-		bed.Inject(ctx, fault.Unreachable{Nodes: []topology.Node{bed.Origin()}, How: fault.Refused})
-		Expect(bed.Download(ctx, bed.Peers()[0], file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
-		Expect(bed.Served(seed)(ctx)).To(BeNumerically(">=", file.Size))
-	}, SpecTimeout(harness.Spec))
-
 	// Seen red: with peers that do not tell what they hold, the seed gives all of it again.
 	It("that a peer near by has costs the seed nothing", needs("seed-order"), kills("holdings-not-announced"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 1, 2).Located("b", "peer-1", "peer-2"))

@@ -16,7 +16,7 @@ import (
 // ends, and given up for a new one.
 var _ = Describe("A silent link to the supernode", retry, func() {
 	// Seen red: with a peer that bears any silence on its stream, or a register call without a limit, the log lacks that.
-	It("that is half open is noticed, named, and replaced", kills("silence-never-noticed", "register-without-deadline"), needs("leases"), func(ctx SpecContext) {
+	It("that is half open is noticed, named, and replaced", kills("silence-never-noticed"), needs("leases"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
 
@@ -45,7 +45,7 @@ var _ = Describe("A silent link to the supernode", retry, func() {
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(peer.Name))
 	},
 		Entry("the peer's announcements", kills("announcements-not-missed"), fault.Upstream, SpecTimeout(harness.Spec)),
-		Entry("the supernode's answers", kills("silence-never-noticed"), fault.Downstream, SpecTimeout(harness.Spec)),
+		Entry("the supernode's answers", kills("lost-supernode-never-returned-to"), fault.Downstream, SpecTimeout(harness.Spec)),
 	)
 
 	// Seen red: without a backoff a hundred attempts a second; with one that grows to two minutes, none in time.

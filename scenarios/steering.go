@@ -16,7 +16,7 @@ import (
 // walked around its link would make the run INCONCLUSIVE.
 var _ = Describe("A closed way to the supernode", steering, func() {
 	// Seen red: with the way left open, the file comes from the swarm.
-	DescribeTable("is closed by address and by name", kills("registers-once"), func(ctx SpecContext, how fault.How) {
+	DescribeTable("is closed by address and by name", kills("lost-supernode-never-returned-to"), func(ctx SpecContext, how fault.How) {
 		bed := harness.Lay(ctx, GinkgoTB(), topology.Small())
 		shut := bed.Peers()[0]
 
