@@ -16,7 +16,7 @@ import (
 // walked around its link would make the run INCONCLUSIVE.
 var _ = Describe("A closed way to the supernode", steering, func() {
 	// Seen red: with the way left open, the file comes from the swarm.
-	DescribeTable("is closed by address and by name", kills("lost-supernode-never-returned-to"), func(ctx SpecContext, how fault.How) {
+	DescribeTable("is closed by address and by name", func(ctx SpecContext, how fault.How) {
 		bed := harness.Lay(ctx, GinkgoTB(), topology.Small())
 		shut := bed.Peers()[0]
 
@@ -36,7 +36,7 @@ var _ = Describe("A closed way to the supernode", steering, func() {
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(shut.Name))
 		Eventually(ctx, fresh(bed, shut)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 	},
-		Entry("dropped", fault.Dropped, SpecTimeout(harness.Spec)),
-		Entry("refused", smoke, fault.Refused, SpecTimeout(harness.Spec)),
+		Entry("dropped", kills("retries-only-what-was-refused"), fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("refused", kills("registers-once"), smoke, fault.Refused, SpecTimeout(harness.Spec)),
 	)
 })
