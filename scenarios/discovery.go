@@ -56,7 +56,7 @@ var _ = Describe("Discovery", discovery, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with both seeds triggered for each file, the origin serves it almost twice.
-	It("brings a file to every peer, from the origin about once", kills("upload-slots-leaked"), smoke, func(ctx SpecContext) {
+	It("brings a file to every peer, from the origin about once", kills("offers-what-it-does-not-have"), smoke, func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		file := fixtures.Layer16M
 
