@@ -20,12 +20,14 @@ var _ = Describe("An MTU black hole", mtu, func() {
 	// Seen red: with failed pieces taken from the origin at once, the other peer serves too little.
 	It("between a peer and one parent makes it take the pieces elsewhere", kills("one-failed-piece-ends-all"), smoke, func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
-		peer, file := bed.Peers()[0], fixtures.Layer64M // so many pieces that some are asked of the seed
+		peer, file := bed.Peers()[0], fixtures.Layer16M
 
 		By("bringing the file into the swarm, to a seed and to another peer")
 		Expect(bed.Download(ctx, bed.Peers()[1], file).Wait(ctx)).To(judge.BeIntact(file))
 
-		By("swallowing full packets between one peer and the seed")
+		By("swallowing full packets between one peer and the seed, and leaving the other no time to bring everything before that shows")
+		const rate = 4_000_000 // bytes/s: the file takes 4 s
+		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(peer).To(bed.Peers()[1]).Port(65002), BytesPerSecond: rate, Direction: fault.Downstream})
 		bed.Inject(ctx, fault.MTU{Links: fault.From(peer).To(bed.SeedAtWork(ctx)).Port(65002), Bytes: pathMTU})
 
 		By("downloading")
