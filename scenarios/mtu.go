@@ -26,7 +26,7 @@ var _ = Describe("An MTU black hole", mtu, func() {
 		Expect(bed.Download(ctx, bed.Peers()[1], file).Wait(ctx)).To(judge.BeIntact(file))
 
 		By("swallowing full packets between one peer and the seed, and leaving the other no time to bring everything before that shows")
-		const rate = 4_000_000 // bytes/s: the file takes 4 s
+		const rate = 800_000 // bytes/s over each of five connections: the file takes 4 s
 		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(peer).To(bed.Peers()[1]).Port(65002), BytesPerSecond: rate, Direction: fault.Downstream})
 		bed.Inject(ctx, fault.MTU{Links: fault.From(peer).To(bed.SeedAtWork(ctx)).Port(65002), Bytes: pathMTU})
 

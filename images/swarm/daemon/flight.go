@@ -2,7 +2,9 @@ package daemon
 
 import (
 	"context"
+	"io"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,8 +14,24 @@ type flight struct {
 	parent  *parentLink // nil is the origin
 	started time.Time
 	cancel  context.CancelFunc
-	beaten  bool // another one was faster
+	beaten  bool        // another one was faster
+	moved   atomic.Bool // a byte has come
 }
+
+// reader notes when the first byte comes.
+func (f *flight) reader(r io.Reader) io.Reader {
+	return readerFunc(func(p []byte) (int, error) {
+		n, err := r.Read(p)
+		if n > 0 {
+			f.moved.Store(true)
+		}
+		return n, err
+	})
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (r readerFunc) Read(p []byte) (int, error) { return r(p) }
 
 // launch notes that pieces are on their way. A flight from the origin ends with the
 // request that it is part of.
@@ -31,7 +49,7 @@ func (c *conductor) ask(p *parentLink, i int) {
 	f := &flight{piece: i, parent: p, cancel: cancel}
 	c.launch(f)
 	c.d.work.Go(func() {
-		read, err := c.fetchPiece(ctx, p, i)
+		read, err := c.fetchPiece(ctx, f)
 		cancel()
 		c.results <- result{flights: []*flight{f}, read: read, err: err}
 	})
@@ -55,7 +73,9 @@ func (c *conductor) touchDown(f *flight, arrived bool) {
 			continue
 		}
 		other.beaten = true
-		other.cancel()
+		if other.moved.Load() { // else it finds out itself what is wrong, and says so
+			other.cancel()
+		}
 		if other.parent.beaten++; other.parent.beaten == 1 {
 			c.d.log.Info("parent is slow", "task", c.t.id, "target", pieceAddr(other.parent.host), "ip", other.parent.host.GetIp(),
 				"piece", f.piece, "after_ms", time.Since(other.started).Milliseconds(), "taken_from", f.name())

@@ -46,7 +46,7 @@ func (c *conductor) landPiece(f *flight, err error) {
 		p.wait.Reset()
 		return
 	}
-	if c.ctx.Err() != nil || c.fatal != nil || f.beaten {
+	if c.ctx.Err() != nil || c.fatal != nil || f.beaten && f.moved.Load() {
 		return
 	}
 	if errors.Is(err, errBusy) {

@@ -207,7 +207,8 @@ var errBusy = fmt.Errorf("%w: no free upload slot", cause.ErrBadAnswer)
 
 // fetchPiece downloads piece i from p over HTTP, checks it and stores it. It counts
 // what was read in vain.
-func (c *conductor) fetchPiece(ctx context.Context, p *parentLink, i int) (wasted int64, err error) {
+func (c *conductor) fetchPiece(ctx context.Context, f *flight) (wasted int64, err error) {
+	p, i := f.parent, f.piece
 	url := fmt.Sprintf("http://%s/tasks/%s/pieces/%d", pieceAddr(p.host), c.t.id, i)
 	transfer, _, err := wire.Get(ctx, c.d.http, url, "", c.d.cfg.Profile)
 	if err != nil {
@@ -225,7 +226,7 @@ func (c *conductor) fetchPiece(ctx context.Context, p *parentLink, i int) (waste
 	buffer := takeBuffer(length)
 	defer giveBuffer(buffer)
 	data := *buffer
-	if n, err := io.ReadFull(transfer, data); err != nil {
+	if n, err := io.ReadFull(f.reader(transfer), data); err != nil {
 		return int64(n), fmt.Errorf("read piece %d: %w", i, err)
 	}
 	by := fromPeer
