@@ -133,7 +133,7 @@ var _ = Describe("A file in the swarm", sharing, func() {
 
 		By("bringing it into the swarm, thinly, and garbling what one seed gives")
 		Expect(bed.Download(ctx, bed.Peers()[1], file).Wait(ctx)).To(judge.BeIntact(file))
-		const thin = 150_000 // bytes/s over each of eight connections: longer than the swarm remembers a failure
+		const thin = 300_000 // bytes/s over each of eight connections: longer than the swarm remembers a failure
 		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(peer).To(bed.Peers()[1], bed.Seeds()[1]).Port(65002), BytesPerSecond: thin, Direction: fault.Downstream})
 		const every = 100_000 // bytes: each piece is hit
 		bed.Inject(ctx, fault.Garble{Links: fault.From(peer).To(seed).Port(65002), Every: every})
