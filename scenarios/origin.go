@@ -19,7 +19,7 @@ var _ = Describe("An origin that misbehaves", origin, needs("origin-errors"), fu
 		often = 30 // what may change is, with pauses
 	)
 
-	// Seen red: with an origin that does not know the fault, all arrive.
+	// Seen red: 404, close-early and lies-short with an origin that does not know them.
 	DescribeTable("is told from one that serves", func(ctx SpecContext, misbehaves string, why string, attempts int) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, spoiled := bed.Peers()[0], from(file, misbehaves)

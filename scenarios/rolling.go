@@ -72,7 +72,6 @@ var _ = Describe("A rolling replacement in the middle of a download", versions, 
 			replacement{"peer-2", topology.Next}, replacement{"peer-3", topology.Next}, SpecTimeout(harness.Spec)),
 	)
 
-	// Seen red: with the others downloading, too, and so its parents.
 	It("leaves a peer of the previous release alone as long as its parents stay", needs("previous"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().Released(topology.Previous, "peer-1", "peer-2", "peer-3").OriginLimited(slowOrigin))
 		file := fixtures.Layer16M

@@ -14,7 +14,6 @@ import (
 	"github.com/faultbed/faultbed/images/swarm/timers"
 )
 
-// Seen red by giving 2.2.1 the capability, and by closing the ports at once.
 func TestStoppedPeerFinishesItsUploads(t *testing.T) {
 	t.Parallel()
 	for release, whole := range map[string]bool{"2.2.1": false, "2.3.0": true} {

@@ -13,7 +13,6 @@ import (
 	"github.com/faultbed/faultbed/images/swarm/timers"
 )
 
-// Seen red with a metric named without its unit, and without the label of the supernode.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)

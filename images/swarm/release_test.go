@@ -11,7 +11,6 @@ import (
 	"github.com/faultbed/faultbed/images/swarm"
 )
 
-// Seen red by letting 3.0.0 accept protocol 2.3, and by leaving 2.3 out of what 2.2.1 accepts.
 func TestReleasesSpeakToTheirNeighbours(t *testing.T) {
 	all := swarm.Releases()
 	for i, own := range all {
@@ -47,7 +46,6 @@ func TestReleasesOnlyGain(t *testing.T) {
 	}
 }
 
-// Seen red by giving 2.1.0 a capability in the code only.
 func TestReadmeShowsTheReleases(t *testing.T) {
 	const readme = "../../README.md"
 	text, err := os.ReadFile(readme)

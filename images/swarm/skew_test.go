@@ -9,7 +9,6 @@ import (
 
 // Under 2.2.1 a peer 2.1.0 and a peer 2.3.0 are in one swarm and do not understand each
 // other: they are never sent to each other, and one of 2.2.1 stands between them.
-// Seen red by sending everybody to everybody: the log tells of lists that were refused.
 func TestReleasesTwoApartShareThroughTheOneBetween(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)

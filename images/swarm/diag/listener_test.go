@@ -60,7 +60,6 @@ func TestListenerOutlivesALackOfDescriptors(t *testing.T) {
 		defer func() { _ = callers[i].Close() }()
 	}
 	restore := exhaust(t)
-	// Seen red with the error of reading /proc handed on: there is no count when it matters.
 	if open, limit, err := diag.OpenDescriptors(); err != nil || open != limit {
 		t.Errorf("%d of %d descriptors are open (%v)", open, limit, err)
 	}
