@@ -174,8 +174,12 @@ func (s *System) Status(ctx context.Context, in system.Inside, peer topology.Nod
 	var answer struct {
 		Registered bool     `json:"registered"`
 		Peers      []string `json:"peers"`
+		PeerCount  int      `json:"peer_count"`
 	}
 	err := system.JSON(ctx, in, peer.Name, fmt.Sprintf("http://127.0.0.1:%d/status", StatusPort), &answer)
+	if err == nil && answer.PeerCount != len(answer.Peers) {
+		err = fmt.Errorf("%s says that its peer count is %d and lists %d that answer", peer.Name, answer.PeerCount, len(answer.Peers))
+	}
 	return system.Status{Registered: answer.Registered, Peers: answer.Peers}, err
 }
 
