@@ -121,7 +121,9 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 			Eventually(ctx, bed.Parents).WithTimeout(bed.Bounds().Notice).Should(ConsistOf(without(everybody, leecher.Name)))
 		}
 
-		By("downloading on it, then on its neighbour, who would take it from there")
+		By("downloading on it, then on its neighbour, who would take it from there, and has no time to overlook it")
+		const thin = 200_000 // bytes/s over each connection to the others: 4 MiB take 2 s or more
+		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(neighbour).To(append(bed.Seeds(), bed.Node("peer-3"))...).Port(65002), BytesPerSecond: thin, Direction: fault.Downstream})
 		Expect(bed.Download(ctx, leecher, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
 		Expect(bed.Download(ctx, neighbour, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
 		Expect(bed.Served(leecher)(ctx)).To(BeZero())

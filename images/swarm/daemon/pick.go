@@ -18,12 +18,12 @@ type offer struct {
 	rank     int // its place in the supernode's choice, the nearest first
 }
 
-// compare orders parents, who is asked sooner first: who did well, then the nearer, which
-// gives the most as long as it has room, then the less busy.
+// compare orders parents, who is asked sooner first: the nearer, which gives the most as
+// long as it has room, then the less busy. Who was beaten once counts as one farther, who
+// failed as two.
 func (o offer) compare(p offer) int {
 	return cmp.Or(
-		cmp.Compare(2*o.failures+o.beaten, 2*p.failures+p.beaten),
-		cmp.Compare(o.rank, p.rank),
+		cmp.Compare(o.rank+2*o.failures+o.beaten, p.rank+2*p.failures+p.beaten),
 		cmp.Compare(o.flying, p.flying),
 		cmp.Compare(o.name, p.name),
 	)
