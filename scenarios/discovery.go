@@ -46,7 +46,7 @@ var _ = Describe("Discovery", discovery, func() {
 		cut.Heal(ctx)
 		Eventually(ctx, bed.Known(one)).WithTimeout(bed.Bounds().Notice).Should(ContainElement(two.Name))
 	},
-		Entry("dropped", kills("calls-between-peers-without-deadline"), fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("dropped", kills("peer-count-with-silent-hosts", "calls-between-peers-without-deadline"), fault.Dropped, SpecTimeout(harness.Spec)),
 		Entry("refused", fault.Refused, SpecTimeout(harness.Spec)),
 	)
 

@@ -54,7 +54,7 @@ var _ = Describe("An MTU black hole", mtu, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with stalls told as timeouts, the log has no stall.
-	It("names the parent whose pieces stall", kills("pieces-without-deadline"), needs("stall-target"), func(ctx SpecContext) {
+	It("names the parent whose pieces stall", kills("black-hole-called-timeout", "pieces-without-deadline"), needs("stall-target"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
 

@@ -89,7 +89,7 @@ var _ = Describe("Of two supernodes", control, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with the watch over names leaving before anybody answers at the new address, it is out.
-	It("the one whose name leads nowhere is kept while it lives", kills("name-followed-into-nowhere"), needs("several-places"), func(ctx SpecContext) {
+	It("the one whose name leads nowhere is kept while it lives", kills("moved-name-taken-on-trust", "name-followed-into-nowhere"), needs("several-places"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Of(3, 1, 2))
 		one, dead, peer := bed.Supernodes()[0], bed.Supernodes()[2], bed.Peers()[0]
 

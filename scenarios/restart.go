@@ -39,7 +39,7 @@ var _ = Describe("A restarted peer", storage, needs("resume"), func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with a store that is cleared at start, seeds serve it.
-	It("serves what it had", kills("pieces-lost-on-restart"), func(ctx SpecContext) {
+	It("serves what it had", kills("rejoin-announces-wanted-only", "pieces-lost-on-restart"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().Located("b", "peer-1", "peer-2"))
 		file := fixtures.Layer4M
 

@@ -49,7 +49,7 @@ var _ = Describe("A silent link to the supernode", retry, func() {
 	)
 
 	// Seen red: without a backoff a hundred attempts a second; with one that grows to two minutes, none in time.
-	It("that refuses is tried ever more rarely, and not too rarely", kills("no-backoff", "backoff-without-a-top"), needs("paced-retry"), func(ctx SpecContext) {
+	It("that refuses is tried ever more rarely, and not too rarely", kills("backoff-without-ceiling", "no-backoff", "backoff-without-a-top"), needs("paced-retry"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, least, most := bed.Peers()[0], bed.Bounds().RetryPauseLeast, bed.Bounds().RetryPauseMost
 
