@@ -54,14 +54,14 @@ var _ = Describe("An MTU black hole", mtu, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with stalls told as timeouts, the log has no stall.
-	It("names the parent whose pieces stall", kills("black-hole-called-timeout", "pieces-without-deadline"), needs("stall-target"), func(ctx SpecContext) {
+	It("names the parent whose pieces stall", kills("piece-failure-names-grpc-port", "black-hole-called-timeout", "pieces-without-deadline"), needs("stall-target"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
 
 		By("swallowing full packets from everybody but the origin, and downloading")
 		bed.Inject(ctx, fault.MTU{Links: fault.From(peer).To(append(bed.Seeds(), bed.Peers()[1:]...)...), Bytes: pathMTU})
 		Expect(bed.Download(ctx, peer, fixtures.Layer4M).Wait(ctx)).To(judge.BeIntact(fixtures.Layer4M))
-		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(diagnosis("piece", "", "stalled")))
+		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(SatisfyAll(diagnosis("piece", "", "stalled"), HaveField("Target", HaveSuffix(":65002")))))
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with a download that waits for its supernode without end, it never ends; with a peer

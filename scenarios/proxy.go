@@ -16,7 +16,7 @@ const proxyPort = 65001
 // A peer's proxy is the other way into the swarm: whoever asks it for a file gets it from
 // seeds and peers, and is not let down when they are away.
 var _ = Describe("The proxy of a peer", proxy, func() {
-	It("takes files from the swarm, for itself and for another node", kills("upload-slots-leaked"), smoke, func(ctx SpecContext) {
+	It("takes files from the swarm, for itself and for another node", smoke, func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, client, file := bed.Peers()[0], bed.Peers()[1], fixtures.Layer4M
 

@@ -88,6 +88,21 @@ var _ = Describe("An unreachable seed", seeds, func() {
 			Should(ContainElement(diagnosis("seed", "no-such-seed:65000", "no such host")))
 	}, SpecTimeout(harness.Spec))
 
+	// Seen red: with a search for seeds that ends at the first that nobody can reach.
+	It("that is counted, and behind a closed port, is passed over", needs("seed-order"), kills("unreachable-seed-ends-the-search"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		primary, backup := bed.Seeds()[0], bed.Seeds()[1]
+
+		By("closing the port of the primary seed that is checked")
+		bed.Inject(ctx, fault.BlockPort{Links: fault.Into(primary).Port(65001), How: fault.Refused})
+		Eventually(ctx, bed.Parents).WithTimeout(bed.Bounds().Notice).ShouldNot(ContainElement(primary.Name))
+		Expect(bed.Members(ctx)).To(ContainElement(primary.Name))
+
+		By("downloading")
+		Expect(bed.Download(ctx, bed.Peers()[0], fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
+		Expect(bed.Served(backup)(ctx)).To(BeNumerically(">=", fixtures.Layer4M.Size))
+	}, SpecTimeout(harness.Spec))
+
 	// Seen red: with 256 KiB instead of 4 MiB a request, the origin is asked too often.
 	It("with no other left sends peers to the origin, sparingly", kills("origin-never-asked", "origin-stampeded", "asks-origin-in-crumbs"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
