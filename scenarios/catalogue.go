@@ -127,7 +127,8 @@ func nameTrials(bed *harness.Bed) []trial {
 	}
 	return append(all,
 		trial{
-			fault.DNSWrong{Nodes: peer, Of: seed, To: wrong}, []fault.Fault{fault.DNSWrong{Nodes: everybody, Of: everybody, To: wrong}},
+			fault.DNSWrong{Nodes: peer, Of: seed, To: wrong}, // Not of supernodes: their names are followed, to where no link leads.
+			[]fault.Fault{fault.DNSWrong{Nodes: everybody, Of: append(bed.Seeds(), bed.Peers()...), To: wrong}},
 		},
 		trial{
 			fault.DNSSlow{Nodes: peer, By: 300 * time.Millisecond}, []fault.Fault{fault.DNSSlow{Nodes: everybody, By: 300 * time.Millisecond}},

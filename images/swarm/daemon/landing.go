@@ -54,8 +54,12 @@ func (c *conductor) landPiece(f *flight, err error) {
 		return
 	}
 	c.d.http.CloseIdleConnections() // none of them may be a dead one
-	p.failures++
-	p.notBefore = time.Now().Add(p.wait.NextBackOff())
+	// Pieces that were on their way together fail together: that is one failure.
+	if f.started.After(p.failed) {
+		p.failures++
+		p.notBefore = time.Now().Add(p.wait.NextBackOff())
+	}
+	p.failed = time.Now()
 	c.d.reporter.Failed(diag.Piece, pieceAddr(p.host), p.host.GetIp(), p.failures, err)
 	c.d.membership.report(p.host.GetName(), c.t.id, err)
 	if cause.Of(err) == cause.Corrupt && c.d.can.Retry {

@@ -28,6 +28,7 @@ type parentLink struct {
 	ended     sync.WaitGroup
 	flying    int
 	failures  int
+	failed    time.Time // last
 	delivered bool
 	beaten    int   // pieces that another parent brought sooner
 	rank      int   // its place in the latest direction
