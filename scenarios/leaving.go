@@ -45,7 +45,7 @@ var _ = Describe("A peer that leaves", retry, func() {
 		Expect(bed.Download(ctx, peer, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
 	}, SpecTimeout(harness.Spec))
 
-	// Seen red: with a supernode that forgets who failed whom only when it restarts, the primary serves no more.
+	// Seen red: with a seed that does not register again once it was in, the primary serves no more.
 	It("and is a seed gives the next file again once it is back", kills("lost-supernode-never-returned-to"), needs("seed-order"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		primary, peer := bed.Seeds()[0], bed.Peers()[0]

@@ -14,7 +14,7 @@ import (
 // Several supernodes share the work: each peer is in the swarm at all of them, and one
 // that is away takes nobody out.
 var _ = Describe("Of two supernodes", control, func() {
-	// Seen red: with peers that register with the first supernode only, the second counts none.
+	// Seen red: with tasks that stay with an owner that is gone, some files come from the origin.
 	It("both count everybody, and one without the other goes on", kills("next-supernode-never-asked"), needs("several-places"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Of(2, 2, 2))
 		one, two := bed.Supernodes()[0], bed.Supernodes()[1]

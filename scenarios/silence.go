@@ -15,7 +15,7 @@ import (
 // A connection that nobody closed and nothing comes through is noticed by both of its
 // ends, and given up for a new one.
 var _ = Describe("A silent link to the supernode", retry, func() {
-	// Seen red: with a peer that bears any silence on its stream, or a register call without a limit, the log lacks that.
+	// Seen red: with a peer that bears any silence on its stream, the log has no stall.
 	It("that is half open is noticed, named, and replaced", kills("silence-never-noticed"), needs("leases"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
@@ -31,7 +31,7 @@ var _ = Describe("A silent link to the supernode", retry, func() {
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(peer.Name))
 	}, SpecTimeout(harness.Spec))
 
-	// Seen red, up: with a supernode that only calls back, the peer stays in; down: with a peer that bears any silence.
+	// Seen red, up: with a supernode that only calls back, the peer stays in; down: with a peer that does not register again.
 	DescribeTable("one way takes the peer out, and back in once it talks", needs("leases"), func(ctx SpecContext, way fault.Direction) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]

@@ -25,7 +25,13 @@ func (r *runner) close(i *interruption, s *screen) error {
 	if all := len(r.run.Scenarios); all > 0 && report.Count(r.run.Scenarios)[history.NotApplicable] == all {
 		s.say("nothing is proven: none of these applies to %s", r.options.underTest)
 	}
-	switch status := report.ExitStatus(r.run.Scenarios); {
+	return conclude(i, report.ExitStatus(r.run.Scenarios), err)
+}
+
+// conclude is how a command ends whose records say status, and whose writing them down may
+// have failed.
+func conclude(i *interruption, status int, err error) error {
+	switch {
 	case err != nil:
 		return infra(err)
 	case i.happened():

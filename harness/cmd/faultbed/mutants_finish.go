@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/faultbed/faultbed/harness/history"
-	"github.com/faultbed/faultbed/harness/report"
 )
 
 // close writes what the trials leave, prints how they ended, and returns the exit status.
@@ -30,16 +29,7 @@ func (t *trials) close(i *interruption) error {
 	err = errors.Join(err, r.Write(t.screen.out))
 	t.screen.say("")
 	t.screen.say("%s", t.sum())
-	switch status := r.ExitStatus(); {
-	case err != nil:
-		return infra(err)
-	case i.happened():
-		return exit{report.ExitInterrupted, errInterrupted}
-	case status != report.ExitPass:
-		return exit{status: status}
-	default:
-		return nil
-	}
+	return conclude(i, r.ExitStatus(), err)
 }
 
 // sum is the last line.
