@@ -42,7 +42,7 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 		Entry("65000 refused", out65000, fault.Refused, wherever, SpecTimeout(harness.Spec)),
 		Entry("65001 dropped", leech1, fault.Dropped, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
 		Entry("65001 refused", leech1, fault.Refused, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
-		Entry("65002 dropped", leech2, fault.Dropped, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
+		Entry("65002 dropped", kills("arrived-pieces-asked-again"), leech2, fault.Dropped, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
 		Entry("65002 refused", leech2, fault.Refused, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
 		Entry("65003 dropped", needs("manager"), out65003, fault.Dropped, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
 		Entry("65003 refused", needs("manager"), out65003, fault.Refused, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),

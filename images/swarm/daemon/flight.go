@@ -113,6 +113,7 @@ func (c *conductor) flying(now time.Time) []aloft {
 			if f.parent == nil {
 				continue
 			}
+			a.landed = a.landed || f.beaten
 			a.from = append(a.from, f.name())
 			a.since = max(a.since, now.Sub(f.started))
 		}

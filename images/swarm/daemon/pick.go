@@ -40,9 +40,10 @@ func (o offer) room() bool {
 
 // aloft is a piece on its way: from whom, first asked first, and for how long.
 type aloft struct {
-	piece int
-	from  []string
-	since time.Duration
+	piece  int
+	from   []string
+	since  time.Duration
+	landed bool // it has come from another one already: nobody is asked for it any more
 }
 
 // ask is one piece to ask of one parent.
@@ -85,7 +86,7 @@ func pick(missing []int, flying []aloft, offers []offer, slow time.Duration) []a
 			continue
 		}
 		late[a.from[0]] = true
-		if len(a.from) == 1 {
+		if len(a.from) == 1 && !a.landed {
 			overdue = append(overdue, a)
 		}
 	}

@@ -24,7 +24,7 @@ func TestPick(t *testing.T) {
 	const slow = time.Second
 	on := func(parent string, since time.Duration, pieces ...int) (list []aloft) {
 		for _, p := range pieces {
-			list = append(list, aloft{p, []string{parent}, since})
+			list = append(list, aloft{piece: p, from: []string{parent}, since: since})
 		}
 		return list
 	}
@@ -74,6 +74,10 @@ func TestPick(t *testing.T) {
 			offers: []offer{{name: "a", has: all, ready: true, flying: 2}, {name: "b", has: all, ready: true}},
 			want:   []ask{{2, "b"}, {1, "b"}},
 		},
+		"and nobody is asked for one that came from another, while a silent parent is still waited for": { // seen red without
+			flying: []aloft{{piece: 1, from: []string{"a"}, since: 2 * slow, landed: true}},
+			offers: []offer{{name: "a", has: all, ready: true, flying: 1}, {name: "b", has: all, ready: true}},
+		},
 		"but not before it is overdue": {
 			flying: on("a", slow/2, 1),
 			offers: []offer{{name: "a", has: all, ready: true, flying: 1}, {name: "b", has: all, ready: true}},
@@ -87,7 +91,7 @@ func TestPick(t *testing.T) {
 			offers: []offer{{name: "a", has: all, ready: true, flying: 1}, {name: "b", has: all, ready: true, flying: 1}},
 		},
 		"nor of a third one": {
-			flying: []aloft{{1, []string{"a", "b"}, 2 * slow}},
+			flying: []aloft{{piece: 1, from: []string{"a", "b"}, since: 2 * slow}},
 			offers: []offer{{name: "a", has: all, flying: 1}, {name: "b", has: all, flying: 1}, {name: "c", has: all, ready: true}},
 		},
 		"nor of one that has not got it": {
