@@ -65,8 +65,13 @@ func slower(asked float64) func(Sight) error {
 	}
 }
 
+// telling is the shortest time that a limited rate must show by: a busy machine makes
+// fewer milliseconds of nothing.
+const telling = 50 // ms
+
 // carriedAt is Bites for rates, in bytes per second: the bytes of question or answer take
-// at least three quarters of what they should, and did not before.
+// at least three quarters of what they should, and did not before. An answer that is too
+// short for the rate to tell shows nothing.
 func carriedAt(rate int64) func(Sight) error {
 	return func(s Sight) error {
 		if s.During.Outcome != agent.OutcomeOK {
@@ -77,6 +82,9 @@ func carriedAt(rate int64) func(Sight) error {
 			size = min(int64(s.Ask.Bulk), s.During.Bytes) // a gRPC server's long answer has a length of its own
 		}
 		least := 0.75 * 1000 * float64(size) / float64(rate)
+		if least < telling {
+			return fmt.Errorf("%s: %d bytes are too few to see a limit of %d bytes/s", s.During.Link, size, rate)
+		}
 		if s.During.TotalMS < least || s.Before.TotalMS >= least {
 			return fmt.Errorf("%s: %d bytes took %.0f ms (%.0f before), at least %.0f expected", s.During.Link, size, s.During.TotalMS, s.Before.TotalMS, least)
 		}
