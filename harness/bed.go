@@ -57,6 +57,7 @@ type Bed struct {
 	injections []*Injection
 	downloads  []*workload.Download
 	probed     map[fault.Edge]int64 // bytes that our own probes moved
+	dialled    map[fault.Edge]int64 // connections that they opened
 	opened     map[string]bool      // nodes whose gates are open
 	zero       ledger.Book          // what had passed when the bed was ready
 	mark       ledger.Book          // what had passed since then when the latest download began
@@ -64,11 +65,12 @@ type Bed struct {
 	facts      map[string]agent.Facts
 	since      time.Time // of the latest injection, by the wall clock
 	unwatch    func() bool
-	sampler    *sampler          // nil until all nodes have started
-	killed     map[string]bool   // nodes that a fault has killed and not started again
-	dumps      map[string][]byte // of goroutines, when the scenario had just gone wrong
-	captures   map[string][]byte // of packets, by node
-	ending     bool              // it is being put away: what faults still do is no matter
+	sampler    *sampler                   // nil until all nodes have started
+	killed     map[string]bool            // nodes that a fault has killed and not started again
+	dumps      map[string][]byte          // of goroutines, when the scenario had just gone wrong
+	captures   map[string][]byte          // of packets, by node
+	first      map[string]history.Holding // what nodes held when the bed was ready
+	ending     bool                       // it is being put away: what faults still do is no matter
 }
 
 // node is one place of the topology and the container that fills it.
@@ -120,11 +122,11 @@ func Lay(ctx context.Context, tb testing.TB, t topology.Topology) *Bed {
 	b := &Bed{
 		tb: tb, session: s, topo: t, name: s.nextBed(), start: time.Now(),
 		nodes: map[string]*node{}, ports: map[fault.Edge]uint16{}, content: ledger.Content{},
-		probed: map[fault.Edge]int64{}, opened: map[string]bool{}, walked: map[string]int{},
+		probed: map[fault.Edge]int64{}, dialled: map[fault.Edge]int64{}, opened: map[string]bool{}, walked: map[string]int{},
 		unwatch: func() bool { return true }, killed: map[string]bool{},
 		dumps: map[string][]byte{}, captures: map[string][]byte{},
 	}
-	b.since, b.history.Started = b.start, b.start
+	b.since, b.history.Started, b.history.Limits = b.start, b.start, b.limits()
 	b.book = fault.NewBook(b.name)
 	b.note(Laying, false, "")
 	tb.Cleanup(b.stop)
@@ -334,6 +336,10 @@ func (b *Bed) Open(ctx context.Context, nodes ...topology.Node) {
 	b.mu.Lock()
 	for _, n := range nodes {
 		b.opened[n.Name] = true
+	}
+	if b.history.OpenedMS == nil {
+		at := b.now()
+		b.history.OpenedMS = &at
 	}
 	b.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, BedStart)

@@ -154,7 +154,7 @@ func (b *Bed) byName(target string) string {
 }
 
 // Ledger is what passed over all links since the bed was laid, or warm (see AwaitReady),
-// without the bytes that the harness's own probes moved.
+// without what the harness's own probes moved and opened.
 func (b *Bed) Ledger(ctx context.Context) (ledger.Book, error) {
 	book, err := b.ledger(ctx)
 	b.mu.Lock()
@@ -175,7 +175,7 @@ func (b *Bed) ledger(ctx context.Context) (ledger.Book, error) {
 		if c, used := counts[e.String()]; used {
 			book = append(book, history.LinkBytes{
 				Client: e.Client, Server: e.Server, Port: e.Port,
-				Up: c.Up, Down: max(0, c.Down-b.probed[e]), Conns: c.Conns,
+				Up: c.Up, Down: max(0, c.Down-b.probed[e]), Conns: max(0, c.Conns-b.dialled[e]),
 			})
 		}
 	}

@@ -69,6 +69,7 @@ func (b *Bed) AwaitReady(ctx context.Context, spared ...topology.Node) {
 	case err != nil: // gates are open: what does not answer now is the system
 		b.tb.Fatalf("the swarm did not come together: %v", err)
 	}
+	b.noteHoldings(ctx)
 	b.note(Laying, true, "")
 }
 

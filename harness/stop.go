@@ -11,6 +11,7 @@ import (
 	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/evidence"
 	"github.com/faultbed/faultbed/harness/history"
+	"github.com/faultbed/faultbed/harness/judge"
 	"github.com/faultbed/faultbed/harness/topology"
 )
 
@@ -27,9 +28,14 @@ func (b *Bed) stop() {
 		b.lookInside(ctx)
 	}
 	b.endDownloads()
-	b.sampler.end()
 	if b.session.lostBecause() == nil { // else what is in force dies with the containers
 		b.heal(ctx)
+		b.settle() //nolint:contextcheck // as long as the system may take, not as long as putting away
+	}
+	b.sampler.end()
+	ctx, again := context.WithTimeout(context.WithoutCancel(ctx), BedStop)
+	defer again()
+	if b.session.lostBecause() == nil {
 		b.trouble(b.closeBooks(ctx))
 		b.audit(ctx)
 		b.closeSeries(ctx)
@@ -57,6 +63,7 @@ func (b *Bed) stop() {
 	}
 	b.trouble(b.remove(ctx))
 	h := b.History()
+	h.Budgets = judge.Budgets(h)
 	if r, ok := b.tb.(*recordingTB); ok {
 		r.history = &h
 		b.session.vacate()
@@ -116,6 +123,12 @@ func (b *Bed) closeBooks(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.history.Ledger, b.history.Bypass = book, bypass
+	b.history.Intake = map[string]history.From{}
+	for _, n := range b.topo.Nodes {
+		if from := book.From(n.Name, b.topo, b.content); from.Total() > 0 {
+			b.history.Intake[n.Name] = from
+		}
+	}
 	return nil
 }
 

@@ -92,6 +92,9 @@ func (b *Bed) Look(ctx context.Context, looks []fault.Look) ([]history.Reading, 
 			Wire: history.Wire(r.Wire),
 		}
 		b.probed[looks[i].Edge] += r.Bytes
+		if r.Connect > 0 {
+			b.dialled[looks[i].Edge]++
+		}
 	}
 	return readings, nil
 }

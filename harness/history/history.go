@@ -98,6 +98,7 @@ type History struct {
 	// Started is the bed's start by the harness's wall clock: what every *_ms counts
 	// from, and what node logs are aligned to.
 	Started    time.Time      `json:"started"`
+	OpenedMS   *int64         `json:"opened_ms,omitempty"` // when the first node was let through its gate
 	BedReadyMS *int64         `json:"bed_ready_ms"`
 	Faults     []Fault        `json:"faults"`
 	Downloads  []Download     `json:"downloads"`
@@ -111,6 +112,12 @@ type History struct {
 	Samples    []Sample    `json:"samples,omitempty"`
 	Complaints []Complaint `json:"complaints,omitempty"`
 	Log        []LogLine   `json:"log,omitempty"`
+	// Limits, Settled and Intake are what the invariants are judged by, that hold in every
+	// scenario; Budgets what came of them. Intake is what each node got over content ports.
+	Limits  *Limits         `json:"limits,omitempty"`
+	Settled *Settled        `json:"settled,omitempty"`
+	Intake  map[string]From `json:"intake,omitempty"`
+	Budgets []Budget        `json:"budgets,omitempty"`
 	// Canary is the verdict that a canary's own history had; it is meant not to be PASS.
 	Canary Verdict `json:"canary,omitempty"`
 	// Unavailable is why a fault of the scenario cannot be injected here.
@@ -209,7 +216,9 @@ type Wire struct {
 type Download struct {
 	Peer      string `json:"peer"`
 	File      string `json:"file"`
-	Bytes     int64  `json:"bytes"` // that arrived on disk
+	Size      int64  `json:"size,omitempty"`     // of the file
+	LimitMS   int64  `json:"limit_ms,omitempty"` // after which it had to be over, in whatever way
+	Bytes     int64  `json:"bytes"`              // that arrived on disk
 	SHA256OK  bool   `json:"sha256_ok"`
 	StartedMS int64  `json:"started_ms"`
 	TookMS    int64  `json:"took_ms"`

@@ -14,7 +14,8 @@ import (
 // whatever else it shows; one whose fault cannot be injected here is N/A;
 // one in which a node died by itself is a FAIL whatever its proofs say, as the dead prove
 // nothing; one whose proof is broken is INCONCLUSIVE even if an assertion failed, because a
-// fault that did not bite, or bit elsewhere too, explains neither success nor failure.
+// fault that did not bite, or bit elsewhere too, explains neither success nor failure. One
+// that kept its own promise is a FAIL all the same if an invariant is broken, see Invariants.
 func Verdict(h history.History) (history.Verdict, string) {
 	if len(h.Trouble) > 0 {
 		return history.Infra, h.Trouble[0]
@@ -40,6 +41,9 @@ func Verdict(h history.History) (history.Verdict, string) {
 		if f.Receipt.Unwell != "" && h.Canary == "" {
 			return history.Fail, f.Receipt.Unwell
 		}
+	}
+	if broken := Invariants(h); len(broken) > 0 && h.Canary == "" {
+		return history.Fail, strings.Join(broken, "\n")
 	}
 	return history.Pass, ""
 }

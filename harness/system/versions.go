@@ -8,6 +8,8 @@ type Versioned interface {
 	Speak(one, other string) bool
 	// Explains says whether a release logs each connection that failed.
 	Explains(release string) bool
+	// Returns says whether a node of a release comes back by itself after trouble.
+	Returns(release string) bool
 }
 
 // Admitted are those nodes of t with these roles that its first supernode takes into the

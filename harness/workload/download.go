@@ -60,7 +60,7 @@ func start(ctx context.Context, g Ground, client string, file fixtures.File, lim
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	d := &Download{
 		ground: g, file: file, cancel: cancel, done: make(chan struct{}),
-		record: history.Download{Peer: client, File: file.Name, StartedMS: g.Now()},
+		record: history.Download{Peer: client, File: file.Name, Size: file.Size, LimitMS: limit.Milliseconds(), StartedMS: g.Now()},
 	}
 	go d.run(ctx, by)
 	return d

@@ -86,6 +86,12 @@ func (s *System) Explains(release string) bool {
 	return err != nil || can.DiagnosticLog
 }
 
+// Returns implements system.Versioned.
+func (s *System) Returns(release string) bool {
+	can, err := swarm.CapabilitiesOf(s.Release(release))
+	return err != nil || can.Retry
+}
+
 // Ports implements system.System.
 func (s *System) Ports(role topology.Role) []system.Port {
 	const bulk = "/probe?bytes=%d"
