@@ -158,6 +158,7 @@ func Lay(ctx context.Context, tb testing.TB, t topology.Topology) *Bed {
 			b.infra(fmt.Errorf("lay bed: %w", err))
 		}
 	}
+	b.spend(&b.history.Spent.StartMS, b.start)
 	if s.Unsampled {
 		return b
 	}
@@ -407,6 +408,13 @@ func (b *Bed) Where(n topology.Node) (netip.Addr, string) {
 
 // now is the bed's clock: milliseconds since it was laid.
 func (b *Bed) now() int64 { return time.Since(b.start).Milliseconds() }
+
+// spend adds the time since a moment to one of the sums of b.history.Spent.
+func (b *Bed) spend(sum *int64, since time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	*sum += time.Since(since).Milliseconds()
+}
 
 // infra ends the spec because machine or harness failed.
 func (b *Bed) infra(err error) {

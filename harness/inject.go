@@ -31,6 +31,7 @@ func (b *Bed) Inject(ctx context.Context, f fault.Fault) *Injection {
 	b.mu.Lock()
 	b.since = time.Now()
 	b.mu.Unlock()
+	defer b.spend(&b.history.Spent.ProofMS, time.Now())
 	ctx, release := b.session.unlessLost(ctx)
 	defer release()
 	injection, err := fault.Inject(ctx, b, f, b.book, b.now)
@@ -97,6 +98,7 @@ func (b *Bed) Try(ctx context.Context, f fault.Fault) (history.Verdict, string) 
 
 // heal undoes the fault, if that was not done before.
 func (i *Injection) heal(ctx context.Context) error {
+	defer i.bed.spend(&i.bed.history.Spent.ProofMS, time.Now())
 	if r := i.injection.Record(); r.HealedMS == nil {
 		what := r.Kind + " on " + r.Target
 		i.bed.note(Healing, false, what)

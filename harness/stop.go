@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/evidence"
@@ -32,6 +33,7 @@ func (b *Bed) stop() {
 		b.heal(ctx)
 		b.settle() //nolint:contextcheck // as long as the system may take, not as long as putting away
 	}
+	settled := time.Now()
 	b.sampler.end()
 	ctx, again := context.WithTimeout(context.WithoutCancel(ctx), BedStop)
 	defer again()
@@ -62,6 +64,7 @@ func (b *Bed) stop() {
 		}
 	}
 	b.trouble(b.remove(ctx))
+	b.spend(&b.history.Spent.EndMS, settled)
 	h := b.History()
 	h.Budgets = judge.Budgets(h)
 	if r, ok := b.tb.(*recordingTB); ok {

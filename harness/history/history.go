@@ -118,6 +118,7 @@ type History struct {
 	Settled *Settled        `json:"settled,omitempty"`
 	Intake  map[string]From `json:"intake,omitempty"`
 	Budgets []Budget        `json:"budgets,omitempty"`
+	Spent   Spent           `json:"spent,omitzero"`
 	// Canary is the verdict that a canary's own history had; it is meant not to be PASS.
 	Canary Verdict `json:"canary,omitempty"`
 	// Unavailable is why a fault of the scenario cannot be injected here.

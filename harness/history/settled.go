@@ -47,3 +47,11 @@ type Budget struct {
 	Measured int64  `json:"measured"`
 	Of       string `json:"of,omitempty"` // whom or what the figure is of, where there are several
 }
+
+// Spent is where the time of a scenario went, in milliseconds; what is left of it was
+// spent on waiting for the swarm: its timers, its downloads, its coming back.
+type Spent struct {
+	StartMS int64 `json:"start_ms"` // network, proxy, containers, steering, until gates could be opened
+	ProofMS int64 `json:"proof_ms"` // putting faults in force and healing them, with their proofs
+	EndMS   int64 `json:"end_ms"`   // closing books, audit, evidence, removal
+}

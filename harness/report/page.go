@@ -29,6 +29,7 @@ var pageTemplate = template.Must(template.New("page.html").Funcs(template.FuncMa
 	"seconds": func(ms int64) string { return fmt.Sprintf("%.1f s", secondsOf(ms)) },
 	"clock":   clock,
 	"bytes":   bytesOf,
+	"amount":  amount,
 	"lower":   func(v any) string { return strings.ToLower(strings.ReplaceAll(fmt.Sprint(v), "/", "")) },
 	"percent": func(part, whole int64) template.CSS {
 		return template.CSS(fmt.Sprintf("%.2f%%", share(float64(part), float64(whole))))
@@ -177,6 +178,17 @@ func bytesOf(n int64) string {
 		}
 	}
 	return fmt.Sprintf("%d B", n)
+}
+
+// amount is a figure of a budget with its unit.
+func amount(n int64, unit string) string {
+	switch unit {
+	case "ms":
+		return fmt.Sprintf("%.1f s", secondsOf(n))
+	case "bytes":
+		return bytesOf(n)
+	}
+	return fmt.Sprint(n)
 }
 
 func shortDigest(digest string) string {

@@ -30,6 +30,21 @@ func Table(to io.Writer, run history.Run) error {
 	return out.Flush()
 }
 
+// WhereTimeGoes says what the scenarios of a run spent their time on, one after the other;
+// "" for a run from before that was counted.
+func WhereTimeGoes(scenarios []history.Scenario) string {
+	var all, start, proof, end int64
+	for _, s := range scenarios {
+		all, start, proof, end = all+s.WallMS, start+s.Spent.StartMS, proof+s.Spent.ProofMS, end+s.Spent.EndMS
+	}
+	if start == 0 {
+		return ""
+	}
+	part := func(ms int64) string { return fmt.Sprintf("%.0f %%", share(float64(ms), float64(all))) }
+	return fmt.Sprintf("where the time goes: %s waiting for the swarm, %s proving faults and their end, %s starting containers, %s putting away",
+		part(all-start-proof-end), part(proof), part(start), part(end))
+}
+
 // columns are the verdicts that a table of scenarios has columns for. KNOWN and N/A
 // have one only where they occur: most systems have neither.
 func columns(scenarios []history.Scenario) []history.Verdict {

@@ -20,6 +20,9 @@ func (r *runner) close(i *interruption, s *screen) error {
 	err := errors.Join(wrote, report.Table(s.out, r.run))
 	s.say("")
 	s.say("%d scenarios in %.1f s: %s", len(r.run.Scenarios), float64(r.run.WallMS)/1000, filepath.Join(s.run, "run.json"))
+	if words := report.WhereTimeGoes(r.run.Scenarios); words != "" {
+		s.say("%s", words)
+	}
 	s.say("report: %s", filepath.Join(s.run, "report.html"))
 	s.say("again: %s", r.run.Again)
 	if all := len(r.run.Scenarios); all > 0 && report.Count(r.run.Scenarios)[history.NotApplicable] == all {
