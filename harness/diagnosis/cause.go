@@ -22,6 +22,9 @@ func (c scene) cause(f finding) (Cause, string) {
 		case one.Cause == "too many open files", strings.Contains(one.Error, "too many open files"):
 			return Descriptors, fmt.Sprintf("%s says %q", one.Node, Sentence(one.Error))
 		case one.Cause == "no such host", strings.Contains(one.Error, "lookup "):
+			if who, ok := c.gone(host(one.Target), f.since); ok {
+				return DeadSeed, fmt.Sprintf("the name of %s is gone, and so is it: %s", host(one.Target), who)
+			}
 			return DNS, fmt.Sprintf("%s could not look the name up (%s)", one.Node, Sentence(one.Error))
 		}
 	}
@@ -29,6 +32,12 @@ func (c scene) cause(f finding) (Cause, string) {
 		if strings.Contains(l.Text, "version mismatch") && (l.Node == f.node || strings.Contains(l.Text, f.node)) {
 			return Version, l.Node + " refuses " + f.node
 		}
+	}
+	if why, ok := c.cutOff(f.node, f.since); ok {
+		return DeadSeed, why
+	}
+	if _, why, called := strings.Cut(f.how, "cannot be called back: "); called {
+		return BlockedPort, fmt.Sprintf("%s answers, and cannot call %s back: %s", f.server(), f.node, Sentence(why))
 	}
 	if f.target == "" {
 		return NoCause, "nothing says what " + f.node + " wanted to reach"
@@ -111,6 +120,34 @@ func (c scene) silent(f finding) (ports, from []string) {
 		}
 	}
 	return slices.Sorted(maps.Keys(p)), slices.Sorted(maps.Keys(n))
+}
+
+// gone says who that has the address of a seed finds it silent, from then on: it is not only
+// its name that is lost then, a container's goes with it.
+func (c scene) gone(seed string, since int64) (who string, ok bool) {
+	for _, one := range c.h.Complaints {
+		if c.role(seed) == "seed" && host(one.Target) == seed && slices.Contains(away, one.Cause) && one.LastMS >= since {
+			return fmt.Sprintf("%s finds %s %s", one.Node, one.Target, one.Cause), true
+		}
+	}
+	return "", false
+}
+
+// cutOff says why a seed that complains is itself what others cannot reach, from then on.
+func (c scene) cutOff(seed string, since int64) (why string, ok bool) {
+	if c.role(seed) != "seed" {
+		return "", false
+	}
+	who := map[string]bool{}
+	for _, one := range c.h.Complaints {
+		if host(one.Target) == seed && slices.Contains(away, one.Cause) && one.LastMS >= since {
+			who[one.Node] = true
+		}
+	}
+	if len(who) == 0 {
+		return "", false
+	}
+	return fmt.Sprintf("%s cannot get out, and is silent to %s", seed, list("node", slices.Sorted(maps.Keys(who)))), true
 }
 
 // list is "port 1", or "ports 1, 2".

@@ -72,6 +72,26 @@ func TestDiagnosisNamesStepLinkTimeAndCause(t *testing.T) {
 			}, Faults: under("unreachable", "seed-1 dropped")},
 			diagnosis.Connect, "peer-1>seed-1:65000", 4300, diagnosis.DeadSeed, "seed-1 is silent on ports 65000, 65001 to nodes peer-1, supernode-1",
 		},
+		"a seed whose name went with it": { // seen red: told as DNS
+			history.History{Complaints: []history.Complaint{
+				complaint("supernode-1", "seed", "seed-1:65000", "no such host", "lookup seed-1 on 127.0.0.11:53: no such host", 4300, 8900),
+				complaint("peer-1", "check", "seed-1:65000", "refused", "dial tcp: connection refused", 4400, 8000),
+			}},
+			diagnosis.Connect, "supernode-1>seed-1:65000", 4300, diagnosis.DeadSeed, "the name of seed-1 is gone, and so is it: peer-1 finds seed-1:65000 refused",
+		},
+		"a seed that can neither get out nor be reached": { // seen red: told as a blocked port of the supernode
+			history.History{Complaints: []history.Complaint{
+				complaint("seed-1", "register", "supernode-1:8002", "timed out", dial, 4300, 8900),
+				complaint("peer-1", "list", "seed-1:65000", "timed out", dial, 4400, 8000),
+			}},
+			diagnosis.Register, "seed-1>supernode-1:8002", 4300, diagnosis.DeadSeed, "seed-1 cannot get out, and is silent to node peer-1",
+		},
+		"a peer that is not called back": { // seen red: told as a blocked port of the supernode
+			history.History{Complaints: []history.Complaint{
+				complaint("peer-1", "register", "supernode-1:8002", "timed out", "peer peer-1 at 10.0.0.1:65000 cannot be called back: dial tcp 10.0.0.1:65000: i/o timeout", 4300, 8900),
+			}},
+			diagnosis.Register, "peer-1>supernode-1:8002", 4300, diagnosis.BlockedPort, "supernode-1 answers, and cannot call peer-1 back: dial tcp",
+		},
 		"a name that nobody knows": {
 			history.History{Complaints: []history.Complaint{complaint("peer-1", "register", "supernode-1:8002", "no such host", "lookup supernode-1 on 127.0.0.11:53: no such host", 2000, 9000)}},
 			diagnosis.Register, "peer-1>supernode-1:8002", 2000, diagnosis.DNS, "could not look the name up",

@@ -210,6 +210,9 @@ func (c scene) weight(one history.Complaint) (w int) {
 	if one.LastMS >= c.end-2000 {
 		w += 4
 	}
+	if c.h.BedReadyMS != nil && one.LastMS < *c.h.BedReadyMS && c.end > *c.h.BedReadyMS {
+		w -= 8 // all were counted after that
+	}
 	return w + min(bits.Len(uint(one.Count)), 4) //nolint:gosec // a count
 }
 
