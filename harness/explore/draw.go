@@ -102,8 +102,8 @@ func (p *Plan) drawSteps(r *rand.Rand, able []string) {
 	}
 	p.Steps = append(p.Steps, later...)
 	peers := sample(r, able)
-	if close := p.concerned(able); len(close) > 0 && r.IntN(4) > 0 {
-		peers = sample(r, close)
+	if near := p.concerned(able); len(near) > 0 && r.IntN(4) > 0 {
+		peers = sample(r, near)
 	}
 	for _, peer := range peers {
 		p.begin(peer, pick(r, fixtures.Layer1M, fixtures.Layer4M, fixtures.Layer16M))

@@ -57,8 +57,14 @@ func (p Plan) sharedLinks() string {
 // for names or descriptors, and what lay in its namespace is gone; of two answers for names
 // in one namespace neither could be told from the other.
 var spoilers = [][2]string{
-	{killed, "dns-fail"}, {killed, "dns-slow"}, {killed, "fd-limit"}, {killed, "partition"}, {killed, killed},
-	{"dns-fail", "dns-slow"}, {"dns-fail", "dns-fail"}, {"dns-slow", "dns-slow"},
+	{killed, "dns-fail"},
+	{killed, "dns-slow"},
+	{killed, "fd-limit"},
+	{killed, "partition"},
+	{killed, killed},
+	{"dns-fail", "dns-slow"},
+	{"dns-fail", "dns-fail"},
+	{"dns-slow", "dns-slow"},
 }
 
 func (p Plan) spoiled() string {
