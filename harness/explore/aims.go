@@ -65,9 +65,14 @@ func (k kind) aim(r *rand.Rand, t topology.Topology) (Aim, bool) {
 	}
 }
 
+// shownOn keeps the ports that can show a kind of fault.
+func (k kind) shownOn(ports []int) []int {
+	return slices.DeleteFunc(slices.Clone(ports), func(p int) bool { return k.ports != nil && !slices.Contains(k.ports, p) })
+}
+
 func (k kind) aimAtLinks(r *rand.Rand, t topology.Topology) (Aim, bool) {
 	way := pick(r, ways...)
-	ports := slices.DeleteFunc(slices.Clone(way.ports), func(p int) bool { return k.ports != nil && !slices.Contains(k.ports, p) })
+	ports := k.shownOn(way.ports)
 	clients := some(r, t.Of(way.from))
 	servers := some(r, t.Of(way.to))
 	if len(clients) == 1 { // nobody has a link to itself

@@ -65,8 +65,7 @@ func sample(r *rand.Rand, names []string) []string {
 func (p *Plan) drawFaults(r *rand.Rand) {
 	for range 1 + r.IntN(faultsAtMost) {
 		for range attempts {
-			k := kinds[r.IntN(len(kinds))]
-			aim, ok := k.aim(r, p.Topology)
+			k, aim, ok := p.drawAim(r)
 			if !ok {
 				continue
 			}
@@ -78,6 +77,24 @@ func (p *Plan) drawFaults(r *rand.Rand) {
 			}
 		}
 	}
+}
+
+// drawAim draws a kind and what it is on: now and then one that composes with the latest
+// fault, and where that is. False is that there is no such place.
+func (p *Plan) drawAim(r *rand.Rand) (kind, Aim, bool) {
+	if len(p.Faults) > 0 && r.IntN(2) == 0 {
+		last := p.Faults[len(p.Faults)-1]
+		for _, pair := range composing {
+			if k := kindOf(pair[1]); pair[0] == last.Kind && r.IntN(2) == 0 {
+				aim := last.Aim
+				aim.Ports = k.shownOn(aim.Ports)
+				return k, aim, len(aim.Ports) > 0
+			}
+		}
+	}
+	k := kinds[r.IntN(len(kinds))]
+	aim, ok := k.aim(r, p.Topology)
+	return k, aim, ok
 }
 
 // drawSteps draws what happens when: faults before the nodes start, before downloads begin

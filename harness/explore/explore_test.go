@@ -48,7 +48,7 @@ func TestAPlanIsTheSameEverywhere(t *testing.T) {
 func TestEveryPlanKeepsTheRules(t *testing.T) {
 	drawn := map[string]int{}
 	verbs := map[Verb]int{}
-	var early, skewed, twins int
+	var early, skewed, twins, composed int
 	for n := range draws {
 		p := Draw(int64(n/20)-10, n%20+1)
 		if err := p.Check(); err != nil {
@@ -61,6 +61,9 @@ func TestEveryPlanKeepsTheRules(t *testing.T) {
 			drawn[f.Kind]++
 			if p.early(i) {
 				early++
+			}
+			if i > 0 && slices.Contains(composing, [2]string{p.Faults[i-1].Kind, f.Kind}) && slices.Equal(p.Faults[i-1].Aim.Clients, f.Aim.Clients) {
+				composed++
 			}
 		}
 		for _, s := range p.Steps {
@@ -78,10 +81,10 @@ func TestEveryPlanKeepsTheRules(t *testing.T) {
 			t.Errorf("%s is drawn %d times in %d plans", k.name, drawn[k.name], draws)
 		}
 	}
-	if early < draws/50 || skewed < draws/50 || twins < draws/10 || verbs[Halfway] < draws/10 {
-		t.Errorf("of %d plans: %d early faults, %d with old releases, %d with two supernodes, %d halfway", draws, early, skewed, twins, verbs[Halfway])
+	if early < draws/50 || composed < draws/200 || skewed < draws/50 || twins < draws/10 || verbs[Halfway] < draws/10 {
+		t.Errorf("of %d plans: %d early faults, %d that compose, %d with old releases, %d with two supernodes, %d halfway", draws, early, composed, skewed, twins, verbs[Halfway])
 	}
-	t.Logf("faults: %v; steps: %v", drawn, verbs)
+	t.Logf("faults: %v; %d compose, %d early; steps: %v", drawn, composed, early, verbs)
 }
 
 func TestLiteralsAreGo(t *testing.T) {

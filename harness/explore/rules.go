@@ -17,7 +17,7 @@ type rule struct {
 // rules are why a plan can be proven, and what it asks can be asked: harness/fault says
 // what a proof needs, and images/swarm/release.go what a release can do.
 var rules = []rule{
-	{"a link has one fault at most: the proof of one would show the other", Plan.sharedLinks},
+	{"a link has one fault, or two that compose: else the proof of one would show the other", Plan.sharedLinks},
 	{"kinds that spoil each other's proof are apart", Plan.spoiled},
 	{"links are left without a fault: there is no proof without a control", Plan.uncontrolled},
 	{"what can be there from the first packet leaves supernodes that count whoever is spared", Plan.headless},
@@ -40,11 +40,15 @@ func (p Plan) Check() error {
 	return nil
 }
 
+// composing are kinds that may be on one link, in this order: what is lost or spoiled is
+// proven by the kernel's counts, which nothing that comes late can change.
+var composing = [][2]string{{"delay", "loss"}, {"delay", "corrupt"}}
+
 func (p Plan) sharedLinks() string {
 	held := map[fault.Edge]string{}
 	for _, f := range p.Faults {
 		for _, e := range f.touches(p.Topology) {
-			if other, taken := held[e]; taken {
+			if other, taken := held[e]; taken && !slices.Contains(composing, [2]string{other, f.Kind}) {
 				return fmt.Sprintf("%s has %s and %s", e, other, f.Kind)
 			}
 			held[e] = f.Kind

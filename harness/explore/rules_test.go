@@ -47,6 +47,8 @@ func TestRulesRefuse(t *testing.T) {
 		"one fault":                     {hand(t, small, on("drop", "peer-1", "seed-1", 65002)), ""},
 		"two on two ports":              {hand(t, small, on("drop", "peer-1", "seed-1", 65002), on("delay", "peer-1", "seed-1", 65000)), ""},
 		"two on one link":               {hand(t, small, on("drop", "peer-1", "seed-1", 65002), on("delay", "peer-1 peer-2", "seed-1", 65002)), "a link has one fault"},
+		"two that compose":              {hand(t, small, on("delay", "peer-1", "seed-1", 65002), on("loss", "peer-1", "seed-1", 65002)), ""},
+		"the same, the other way round": {hand(t, small, on("loss", "peer-1", "seed-1", 65002), on("delay", "peer-1", "seed-1", 65002)), "a link has one fault"},
 		"a link of a node away":         {hand(t, small, on("paused", "", "seed-1"), on("delay", "seed-1", "origin-1", 80)), "a link has one fault"},
 		"a link across a cut":           {hand(t, small, on("partition", "peer-1", "seed-1"), on("delay", "seed-1", "peer-1", 65002)), "a link has one fault"},
 		"names of the dead":             {hand(t, small, on(killed, "", "seed-1"), on("dns-fail", "peer-1", "supernode-1")), "apart"},
