@@ -7,6 +7,7 @@
 #   SUPERNODE=<image>  PEER=<image>  OUT=<folder>  CAPTURE=1
 # of `make bench`:  PARTS=beds,steering,faults,downloads,fan-out,joins,idle,crowd
 # of `make mutants`:  MUTANT=<name>  MATRIX=full  SAMPLE=n  PROCS=n  SEED=n  OUT=<folder>
+# of `make explore`:  N=10  SEED=n  FOCUS='number 3,'  PROCS=n  PROFILE  SUPERNODE  PEER  OUT
 # of `make list`:  LABELS  FOCUS  KILLS=1
 # of `make compare`:  RUNS='out/<run> out/<run>'  MARKDOWN=1
 # of `make judge` and `make report`:  RUN=out/<run>  (default: out/latest)
@@ -38,7 +39,7 @@ listed = $$(go list ./... | grep -v -e '^github.com/faultbed/faultbed$$' -e /ima
 race = $$(command -v cc >/dev/null && [ "$$(go env CGO_ENABLED)" = 1 ] && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help scenarios test unit kernel engine smoke mutants list doctor images lint bench bed compare judge report clean deadmen generate debug soak verify go faultbed
+.PHONY: help scenarios test unit kernel engine smoke mutants explore list doctor images lint bench bed compare judge report clean deadmen generate debug soak verify go faultbed
 
 help: ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +72,10 @@ smoke: faultbed ## the smoke scenarios only
 mutants: faultbed ## break the swarm on purpose, mutant by mutant, and see that the suite notices
 	@exec $(FAULTBED) mutants $(call flag,MUTANT,mutant) $(call flag,MATRIX,matrix) $(call flag,SAMPLE,sample) \
 		$(call flag,PROCS,procs) $(call flag,SEED,seed) $(call flag,OUT,out)
+
+explore: faultbed ## run N=10 random plans of faults and downloads, drawn from SEED=n
+	@exec $(FAULTBED) explore $(call flag,N,n) $(call flag,SEED,seed) $(call flag,FOCUS,focus) $(call flag,PROCS,procs) \
+		$(call flag,PROFILE,profile) $(call flag,SUPERNODE,supernode) $(call flag,PEER,peer) $(call flag,OUT,out)
 
 list: faultbed ## scenarios with their labels; KILLS=1 also says which mutants they must kill
 	@exec $(FAULTBED) list $(filters) $(if $(KILLS),--kills)

@@ -2,7 +2,11 @@
 // ordinary Ginkgo. README.md beside this file says how to write one.
 package scenarios
 
-import . "github.com/onsi/ginkgo/v2"
+import (
+	. "github.com/onsi/ginkgo/v2"
+
+	"github.com/faultbed/faultbed/harness/explore"
+)
 
 // The families. Every scenario has exactly one; the summary counts by them.
 var (
@@ -24,6 +28,7 @@ var (
 	leaks        = Label("family:leaks")
 	faults       = Label("family:faults")
 	canary       = Label("family:canary")
+	explored     = Label("family:explore")
 )
 
 // needs marks what can apply only to systems that have something; the others say why
@@ -32,6 +37,9 @@ func needs(what string) Labels { return Label("needs:" + what) }
 
 // smoke marks what `make test` runs: one promise of each family, and the canaries.
 var smoke = Label("smoke")
+
+// drawn marks what make explore draws, and nothing else has.
+var drawn = Label(explore.Label)
 
 // kills declares mutants of fixtures/mutants that the scenario must kill: built with one of
 // them in place of the release under test, the swarm makes it FAIL for the mutant's reason.

@@ -96,7 +96,7 @@ func excused() history.Run {
 
 func TestGoldenReports(t *testing.T) {
 	run, known := sample(), excused()
-	run.Again = Again(run.Seed, map[string]string{"LABELS": "family:ports && !smoke", "FOCUS": "it's$", "PEER": "me/peer:1"})
+	run.Again = Again("scenarios", run.Seed, map[string]string{"LABELS": "family:ports && !smoke", "FOCUS": "it's$", "PEER": "me/peer:1"})
 	known.Again = run.Again
 	for name, write := range map[string]func(*bytes.Buffer) error{
 		"summary.md":       func(b *bytes.Buffer) error { return Summary(b, run) },

@@ -84,10 +84,10 @@ func figure(n int) string {
 	return fmt.Sprint(n)
 }
 
-// Again is the command that does the same run again: chosen are the variables of make
-// that the user set, by name, the seed aside.
-func Again(seed int64, chosen map[string]string) string {
-	words := []string{"make scenarios"}
+// Again is the command that does the same run again: goal is make's, chosen are the
+// variables that the user set, by name, the seed aside.
+func Again(goal string, seed int64, chosen map[string]string) string {
+	words := []string{"make " + goal}
 	for _, name := range slices.Sorted(maps.Keys(chosen)) {
 		words = append(words, name+"="+quote(chosen[name]))
 	}

@@ -14,7 +14,7 @@ import (
 // close writes what a run leaves, prints how it ended, and returns its exit status.
 func (r *runner) close(i *interruption, s *screen) error {
 	r.run.WallMS = time.Since(r.run.Started).Milliseconds()
-	r.run.Again = report.Again(r.run.Seed, r.options.chosen())
+	r.run.Again = report.Again(r.options.goal(), r.run.Seed, r.options.chosen())
 	wrote := r.write()
 	s.say("")
 	err := errors.Join(wrote, report.Table(s.out, r.run))

@@ -78,7 +78,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%w: see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(newRun(), newList(), newDoctor(), newImages(), newBench(), newBed(), newClean(), newDeadmen(), newJudge(), newReport(), newCompare(), newMutants())
+	root.AddCommand(newRun(), newList(), newDoctor(), newImages(), newBench(), newBed(), newClean(), newDeadmen(), newJudge(), newReport(), newCompare(), newMutants(), newExplore())
 	return root
 }
 

@@ -46,6 +46,7 @@ type options struct {
 	procs             int // 0: by the engine's CPUs
 	seed              int64
 	repeat            int
+	plans             int // to be drawn by the seed; 0: what runs are scenarios
 	capture           bool
 	out               string // absolute
 }
@@ -159,6 +160,10 @@ func (o options) chosen() map[string]string {
 	all := map[string][2]string{ // by name: set to, when unset
 		"SYSTEM": {o.system, referenceName}, "RELEASE": {o.release, harness.DefaultRelease(o.system)},
 		"PROFILE": {o.profile, "fast"}, "LABELS": {o.labels, ""}, "FOCUS": {o.focus, ""},
+	}
+	if o.plans > 0 {
+		delete(all, "LABELS") // the command's own
+		all["N"] = [2]string{strconv.Itoa(o.plans), ""}
 	}
 	for role, ref := range o.given {
 		all[variables[role]] = [2]string{ref, ""}

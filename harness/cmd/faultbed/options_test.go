@@ -63,6 +63,14 @@ func TestBadInputIsOneLineAndNothingStarts(t *testing.T) {
 		{[]string{"mutants", "--matrix", "full", "--sample", "2"}, "leave one out"},
 		{[]string{"mutants", "--mutant", "no-such-mutant"}, `mutant "no-such-mutant" is not in fixtures/mutants`},
 		{[]string{"mutants", "a-mutant"}, `unknown argument "a-mutant"`},
+		{[]string{"explore", "--n", "0"}, `n "0" is no count: give a whole number from 1`},
+		{[]string{"explore", "--n", "x"}, `n "x" is no count`},
+		{[]string{"explore", "--seed", "x"}, `seed "x" is no whole number`},
+		{[]string{"explore", "--procs", "0"}, `procs "0" is no count`},
+		{[]string{"explore", "--focus", "("}, `focus "(" is no regular expression`},
+		{[]string{"explore", "--profile", "slow"}, "choose fast or production"},
+		{[]string{"explore", "--labels", "smoke"}, "unknown flag: --labels"},
+		{[]string{"explore", "7"}, `unknown argument "7"`},
 		{[]string{"dance"}, `unknown argument "dance"`},
 	} {
 		var stdout, stderr bytes.Buffer

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -67,7 +68,7 @@ func (r round) command(log *os.File) *exec.Cmd {
 		args = append(args, "--focus="+r.options.focus)
 	}
 	cmd := exec.Command(r.ginkgo, append(args, r.suite.binary())...) //nolint:noctx // ended by child, gently
-	cmd.Env = append(append(os.Environ(), r.env...),
+	cmd.Env = append(slices.Concat(os.Environ(), r.suite.env, r.env),
 		"FAULTBED_REPEAT="+strconv.Itoa(r.number), "FAULTBED_TOKEN="+harness.NewToken())
 	cmd.Stdout, cmd.Stderr = log, log
 	return cmd

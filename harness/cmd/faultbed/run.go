@@ -49,7 +49,6 @@ func newRun() *cobra.Command {
 // run checks everything, then starts something.
 func (w words) run(i *interruption, s *screen) error {
 	started := time.Now()
-	ctx := i.asked
 	root, err := cluster.ModuleRoot()
 	if err != nil {
 		return usage("%w: run faultbed inside one", err)
@@ -58,26 +57,33 @@ func (w words) run(i *interruption, s *screen) error {
 	if err != nil {
 		return err
 	}
+	_, err = o.perform(i, s, root, started)
+	return err
+}
+
+// perform runs what the options choose. The runner is nil if nothing was begun.
+func (o options) perform(i *interruption, s *screen, root string, started time.Time) (*runner, error) {
+	ctx := i.asked
 	engine, info, err := ready(ctx, s)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = engine.Close() }() // idle connections, nothing to lose
 	images, err := o.images(ctx, engine)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	compiled, chosen, err := choose(ctx, root, o, s)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = compiled.remove() }() // in the temporary folder
 	o.procs = min(cmp.Or(o.procs, procsOn(info)), len(chosen))
-	r := runner{
+	r := &runner{
 		options: o, suite: compiled, chosen: chosen, engine: engine, tell: s.ended,
 		run: o.begin(started, info),
 	}
-	return r.all(i, images, s)
+	return r, r.all(i, images, s)
 }
 
 // begin is what run.json says of a run before anything has run.
@@ -135,6 +141,7 @@ func choose(ctx context.Context, root string, o options, s *screen) (*suite, []s
 	if err != nil {
 		return nil, nil, infra(err)
 	}
+	compiled.env = o.wishes()
 	specs, err := compiled.list(ctx, o.labels, o.focus)
 	if err == nil {
 		err = checkLabels(o.labels, specs)

@@ -29,6 +29,7 @@ type spec struct {
 type suite struct {
 	root string
 	dir  string
+	env  []string // beyond our own, whenever it is started
 }
 
 // suitePrefix begins the names of suites' folders; the process they belong to follows.
@@ -81,7 +82,7 @@ func (s *suite) list(ctx context.Context, labels, focus string) ([]spec, error) 
 		args = append(args, "-ginkgo.focus="+focus)
 	}
 	cmd := exec.CommandContext(ctx, s.binary(), args...)
-	cmd.Dir = s.root
+	cmd.Dir, cmd.Env = s.root, append(os.Environ(), s.env...)
 	output, err := cmd.CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("list the scenarios: %w\n%s", err, strings.TrimSpace(string(output)))

@@ -157,12 +157,12 @@ func TestSeedMayNameTheSeedPeer(t *testing.T) {
 		}
 	}
 	o := parse(words{seed: "7", target: target{system: "dragonfly", release: "2.3.0", seeder: candidate, manager: manager}})
-	got := report.Again(o.seed, o.chosen())
+	got := report.Again("scenarios", o.seed, o.chosen())
 	want := "make scenarios MANAGER=" + manager + " RELEASE=v2.3.0 SEEDPEER=" + candidate + " SYSTEM=dragonfly SEED=7"
 	if got != want {
 		t.Errorf("again is %q, want %q", got, want)
 	}
-	if got := report.Again(3, parse(words{seed: "3", target: target{system: "reference"}}).chosen()); got != "make scenarios SEED=3" {
+	if got := report.Again("scenarios", 3, parse(words{seed: "3", target: target{system: "reference"}}).chosen()); got != "make scenarios SEED=3" {
 		t.Errorf("again is %q", got)
 	}
 }
