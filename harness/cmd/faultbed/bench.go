@@ -15,7 +15,6 @@ import (
 	"github.com/faultbed/faultbed/harness/bench"
 	"github.com/faultbed/faultbed/harness/cluster"
 	"github.com/faultbed/faultbed/harness/history"
-	"github.com/faultbed/faultbed/harness/report"
 )
 
 // benchRounds is how many pairs of beds make a benchmark that takes some three minutes
@@ -31,15 +30,9 @@ func newBench() *cobra.Command {
 		Long: "Measure beds, faults and downloads against plain Docker, both in turns and in one run.\n\n" +
 			"Prints a table, and writes bench.json with every single time.",
 		Args: noMore,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			i, release := watchInterruption(cmd.Context())
-			defer release()
-			err := measure(i.asked, parts, rounds, out, newScreen(cmd.OutOrStdout()))
-			if err != nil && i.happened() {
-				return exit{report.ExitInterrupted, errInterrupted}
-			}
-			return err
-		},
+		RunE: interruptible(func(_ *cobra.Command, i *interruption, s *screen) error {
+			return measure(i.asked, parts, rounds, out, s)
+		}),
 	}
 	cmd.Flags().StringVar(&rounds, "rounds", benchRounds, "pairs of beds; faults and requests grow with them")
 	cmd.Flags().StringSliceVar(&parts, "parts", nil, "measure only these: "+strings.Join(bench.Parts(), ", "))

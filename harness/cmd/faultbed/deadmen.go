@@ -40,15 +40,9 @@ func newDeadmen() *cobra.Command {
 			"Exit status: 0 nothing was left, 1 something was, with a line for each, 3 the trial\n" +
 			"could not be made, 64 bad usage, 130 interrupted.",
 		Args: noMore,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			i, release := watchInterruption(cmd.Context())
-			defer release()
-			err := k.kill(i.asked, cmd.Flags(), newScreen(cmd.OutOrStdout()))
-			if err != nil && i.happened() {
-				return exit{report.ExitInterrupted, errInterrupted}
-			}
-			return err
-		},
+		RunE: interruptible(func(cmd *cobra.Command, i *interruption, s *screen) error {
+			return k.kill(i.asked, cmd.Flags(), s)
+		}),
 	}
 	k.register(cmd.Flags())
 	cmd.Flags().StringVar(&k.kills, "kills", "40", "kills of the harness, spread over the phases of a run")

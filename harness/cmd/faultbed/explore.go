@@ -11,7 +11,6 @@ import (
 	"github.com/faultbed/faultbed/harness/cluster"
 	"github.com/faultbed/faultbed/harness/explore"
 	"github.com/faultbed/faultbed/harness/history"
-	"github.com/faultbed/faultbed/harness/report"
 )
 
 func newExplore() *cobra.Command {
@@ -23,15 +22,7 @@ func newExplore() *cobra.Command {
 			"Each that did not pass is printed as a scenario that can be kept, and lies in its evidence\n" +
 			"folder.\n\nExit status: as of run.",
 		Args: noMore,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			i, release := watchInterruption(cmd.Context())
-			defer release()
-			err := w.run(i, newScreen(cmd.OutOrStdout()))
-			if err != nil && i.happened() {
-				return exit{report.ExitInterrupted, errInterrupted}
-			}
-			return err
-		},
+		RunE: interruptible(func(_ *cobra.Command, i *interruption, s *screen) error { return w.run(i, s) }),
 	}
 	w.register(cmd.Flags())
 	return cmd

@@ -7,6 +7,10 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/faultbed/faultbed/harness/report"
 )
 
 // parentEvery is how often faultbed looks whether its parent is still there.
@@ -22,6 +26,20 @@ type interruption struct {
 	asked    context.Context // ends with the first wish
 	insisted chan struct{}   // closed with the second
 	signal   syscall.Signal  // of the first wish; read it when asked has ended
+}
+
+// interruptible is the RunE of a command that the user may interrupt: whatever else went
+// wrong then, that is how it ended.
+func interruptible(do func(*cobra.Command, *interruption, *screen) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, _ []string) error {
+		i, release := watchInterruption(cmd.Context())
+		defer release()
+		err := do(cmd, i, newScreen(cmd.OutOrStdout()))
+		if err != nil && i.happened() {
+			return exit{report.ExitInterrupted, errInterrupted}
+		}
+		return err
+	}
 }
 
 // watchInterruption listens until release is called.

@@ -17,7 +17,6 @@ import (
 
 	"github.com/faultbed/faultbed/harness/cluster"
 	"github.com/faultbed/faultbed/harness/mutant"
-	"github.com/faultbed/faultbed/harness/report"
 )
 
 func newMutants() *cobra.Command {
@@ -31,15 +30,7 @@ func newMutants() *cobra.Command {
 			"something kills it.\n\nExit status: 0 all were killed as declared, 1 a mutant or a declared pair was not,\n" +
 			"3 the machine or the harness kept some from being judged, 64 bad usage, 130 interrupted.",
 		Args: noMore,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			i, release := watchInterruption(cmd.Context())
-			defer release()
-			err := w.run(i, newScreen(cmd.OutOrStdout()))
-			if err != nil && i.happened() {
-				return exit{report.ExitInterrupted, errInterrupted}
-			}
-			return err
-		},
+		RunE: interruptible(func(_ *cobra.Command, i *interruption, s *screen) error { return w.run(i, s) }),
 	}
 	w.register(cmd.Flags())
 	return cmd

@@ -13,7 +13,6 @@ import (
 	"github.com/faultbed/faultbed/harness"
 	"github.com/faultbed/faultbed/harness/cluster"
 	"github.com/faultbed/faultbed/harness/history"
-	"github.com/faultbed/faultbed/harness/report"
 )
 
 // procsAtMost bounds the scenarios at once when the user does not say: beds share one
@@ -32,15 +31,7 @@ func newRun() *cobra.Command {
 			"INCONCLUSIVE, or all are N/A, 3 the machine or the harness failed (INFRA), 64 bad usage,\n" +
 			"130 interrupted.",
 		Args: noMore,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			i, release := watchInterruption(cmd.Context())
-			defer release()
-			err := w.run(i, newScreen(cmd.OutOrStdout()))
-			if err != nil && i.happened() {
-				return exit{report.ExitInterrupted, errInterrupted}
-			}
-			return err
-		},
+		RunE: interruptible(func(_ *cobra.Command, i *interruption, s *screen) error { return w.run(i, s) }),
 	}
 	w.register(cmd.Flags())
 	return cmd
