@@ -19,45 +19,38 @@ import (
 // Peers that come and go all the time cost those that stay no file, and those that come
 // back are in again. When all come back at once, nobody is trampled.
 var _ = Describe("Churn", churn, needs("resume"), func() {
-	// A wave is two of six, killed and started again, each of them awaited: it takes about two
-	// seconds, so that four of them are what fits beside a download.
-	const waves, wave = 4, 2
+	// A wave is two of six, killed and started again, each of them awaited: about two seconds,
+	// so that four waves are what a scenario has the time for.
+	const waves = 4
 
-	// Seen red: with a failed piece, or a lost parent, that ends a download, one fails; with one attempt
-	// to register, some of those that came back stay out.
+	// Seen red: with a failed piece that ends a download, one fails or comes from the origin; with one
+	// attempt to register, some of those that came back stay out.
 	It("of a third of the peers, wave after wave, costs those that stay no download", kills("one-failed-piece-ends-all"), func(ctx SpecContext) {
-		stay, come := []string{"peer-1", "peer-2"}, []string{"peer-3", "peer-4", "peer-5", "peer-6"}
-		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 2, 6).Located("b", append(stay, come...)...))
-		file, draw := fixtures.Layer16M, rand.New(rand.NewPCG(uint64(GinkgoRandomSeed()), waves)) //nolint:gosec // a draw, no secret; a seed is a seed
+		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 2, 6).Located("b", "peer-1", "peer-2", "peer-3", "peer-4", "peer-5", "peer-6"))
+		stay, come := bed.Peers()[:2], bed.Peers()[2:]
+		draw := rand.New(rand.NewPCG(uint64(GinkgoRandomSeed()), waves)) //nolint:gosec // a draw, no secret
 
-		By("bringing a file to those that come and go, who are nearer than the seeds")
-		var brought []*workload.Download
-		for _, name := range come {
-			brought = append(brought, bed.Download(ctx, bed.Node(name), file))
-		}
-		for _, d := range brought {
-			Expect(d.Wait(ctx)).To(judge.BeIntact(file))
-		}
-
-		By("downloading it on those that stay, thinly, so that it takes some waves")
-		const thin = 150_000 // bytes/s over each of some dozen connections
-		watched := []topology.Node{bed.Node(stay[0]), bed.Node(stay[1])}
-		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(watched...).To().Port(65002), BytesPerSecond: thin, Direction: fault.Downstream})
-		one, two := bed.Download(ctx, watched[0], file), bed.Download(ctx, watched[1], file)
-
-		By("killing and starting some of the others, again and again")
-		for range waves {
-			var drawn []topology.Node
-			for _, i := range draw.Perm(len(come))[:wave] {
-				drawn = append(drawn, bed.Node(come[i]))
+		By("bringing files to those that come and go, who are nearer than the seeds")
+		for n := range waves {
+			for _, d := range onEach(ctx, bed, come, fixtures.Fresh(n)) {
+				Expect(d.Wait(ctx)).To(judge.BeIntact(fixtures.Fresh(n)))
 			}
-			bed.Inject(ctx, fault.Kill{Nodes: drawn}).Heal(ctx)
 		}
 
-		By("seeing the downloads end well, and everybody counted")
-		Expect(one.Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
-		Expect(two.Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
-		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ConsistOf(append([]string{"seed-1", "seed-2"}, append(stay, come...)...)))
+		By("downloading them on those that stay, while some of the others are killed and started again")
+		const thin = 120_000 // bytes/s over each connection: a piece takes two seconds, so that it meets a wave
+		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(stay...).To().Port(65002), BytesPerSecond: thin, Direction: fault.Downstream})
+		for n := range waves {
+			downloads := onEach(ctx, bed, stay, fixtures.Fresh(n))
+			order := draw.Perm(len(come))
+			bed.Inject(ctx, fault.Kill{Nodes: []topology.Node{come[order[0]], come[order[1]]}}).Heal(ctx)
+			for _, d := range downloads {
+				Expect(d.Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Fresh(n)), HaveField("From.Origin", BeNumerically("<=", fixtures.Fresh(n).Size/2))))
+			}
+		}
+
+		By("counting everybody")
+		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ConsistOf(topology.Names(append(bed.Seeds(), bed.Peers()...))))
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: without a backoff each peer tries a hundred times a second.
@@ -87,6 +80,14 @@ var _ = Describe("Churn", churn, needs("resume"), func() {
 		Expect(bed.Download(ctx, bed.Peers()[0], fixtures.Layer1M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer1M), judge.ComeFromSwarm()))
 	}, SpecTimeout(harness.Spec))
 })
+
+// onEach starts a download of one file on several peers.
+func onEach(ctx SpecContext, bed *harness.Bed, peers []topology.Node, file fixtures.File) (downloads []*workload.Download) {
+	for _, peer := range peers {
+		downloads = append(downloads, bed.Download(ctx, peer, file))
+	}
+	return downloads
+}
 
 // attempts counts those to register that failed.
 func attempts(tried []system.Diagnosis) (n int) {
