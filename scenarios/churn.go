@@ -19,9 +19,9 @@ import (
 // Peers that come and go all the time cost those that stay no file, and those that come
 // back are in again. When all come back at once, nobody is trampled.
 var _ = Describe("Churn", churn, needs("resume"), func() {
-	// A wave is two of six, killed and started again, each of them awaited: about two seconds,
-	// so that four waves are what a scenario has the time for.
-	const waves = 4
+	// A wave is two of six, killed and started again, and awaited, beside a download: some four
+	// seconds, so that three waves are what a scenario has the time for.
+	const waves = 3
 
 	// Seen red: with a failed piece that ends a download, one fails or comes from the origin; with one
 	// attempt to register, some of those that came back stay out.
