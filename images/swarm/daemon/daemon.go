@@ -70,7 +70,8 @@ type Daemon struct {
 	membership *membership
 	mesh       *mesh
 	uploads    atomic.Int32
-	leaving    atomic.Bool // told to stop
+	leaving    atomic.Bool  // told to stop
+	spaceMade  atomic.Int64 // how often a full disk was made room on
 
 	ctx  context.Context //nolint:containedctx // the life of the background work
 	stop context.CancelFunc

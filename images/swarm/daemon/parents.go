@@ -244,8 +244,9 @@ func (c *conductor) fetchPiece(ctx context.Context, f *flight) (wasted int64, er
 // store puts a piece in, and tells those who may want it; fresh says whether it was
 // not held.
 func (c *conductor) store(i int, data, stated []byte, by giver) (fresh bool, err error) {
+	made := c.d.spaceMade.Load()
 	fresh, err = c.t.put(i, data, stated, by)
-	if c.d.makeSpace(c.t, err) {
+	if c.d.makeSpace(c.t, made, err) {
 		fresh, err = c.t.put(i, data, stated, by)
 	}
 	if err != nil || !fresh {

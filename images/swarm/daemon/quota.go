@@ -114,13 +114,22 @@ func (d *Daemon) evictIdle(reason string, but *task) (id string) {
 	return oldest.id
 }
 
-// makeSpace is the answer to a full disk: it evicts one task, and says whether there was one.
-func (d *Daemon) makeSpace(t *task, err error) bool {
+// makeSpace is the answer to a full disk: it evicts one task, and says whether there is
+// space now that there was not when made was read. Pieces arrive side by side: what one of
+// them has made room by is room for the others, too.
+func (d *Daemon) makeSpace(t *task, made int64, err error) bool {
 	if !errors.Is(err, syscall.ENOSPC) {
 		return false
 	}
 	d.mu.Lock()
+	if d.spaceMade.Load() != made {
+		d.mu.Unlock()
+		return true
+	}
 	id := d.evictIdle(evictedForSpace, t)
+	if id != "" {
+		d.spaceMade.Add(1)
+	}
 	d.mu.Unlock()
 	if id == "" {
 		return false

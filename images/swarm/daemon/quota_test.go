@@ -132,6 +132,26 @@ func TestFullDiskEvictsAndTriesOnceMore(t *testing.T) {
 	}
 }
 
+// Seen red with a second piece that looks for something to give up itself: there is nothing.
+func TestFullDiskEvictsOnceForPiecesThatArriveTogether(t *testing.T) {
+	d, log := idleDaemon(t, 0)
+	d.laid(t, "http://o/old", 2)
+	task := d.laid(t, "http://o/new", 2)
+	task.running = true
+	made := d.spaceMade.Load()
+	for range 2 {
+		if !d.makeSpace(task, made, syscall.ENOSPC) {
+			t.Error("no space for a piece that came while another made some")
+		}
+	}
+	if evicted := strings.Count(log.String(), `"task evicted"`); evicted != 1 {
+		t.Errorf("%d tasks evicted", evicted)
+	}
+	if d.makeSpace(task, d.spaceMade.Load(), syscall.ENOSPC) {
+		t.Error("space where nothing is left to be given up")
+	}
+}
+
 // Seen red by counting what is held only.
 func TestQuotaIsGrantedBeforeItIsUsed(t *testing.T) {
 	d, _ := idleDaemon(t, 1<<20)
