@@ -100,7 +100,7 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 		block.Heal(ctx)
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ConsistOf(topology.Names(everybody)))
 	},
-		Entry("8002 dropped", out8002, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("8002 dropped", kills("retries-only-what-was-refused"), out8002, fault.Dropped, SpecTimeout(harness.Spec)),
 		Entry("8002 refused", kills("lost-supernode-never-returned-to"), out8002, fault.Refused, SpecTimeout(harness.Spec)),
 		Entry("65000 dropped", kills("unreachable-peers-counted"), out65000, fault.Dropped, SpecTimeout(harness.Spec)),
 		Entry("65000 refused", kills("forgotten-peer-stays-away"), out65000, fault.Refused, SpecTimeout(harness.Spec)),

@@ -37,6 +37,18 @@ var _ = Describe("File descriptors", descriptors, func() {
 		Expect(bed.Download(ctx, sick, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
 	}, SpecTimeout(harness.Spec))
 
+	// Seen red: with a reserve that is taken back while what it was given up for is still open, the second caller gets no answer.
+	It("exhausted on a peer: it says how it is to one caller after the other", kills("reserve-taken-back-too-early"), needs("mesh"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		sick := bed.Peers()[0]
+
+		By("taking a peer's descriptors away")
+		bed.Inject(ctx, fault.FDLimit{Nodes: []topology.Node{sick}})
+
+		By("asking it, again and again")
+		Consistently(ctx, bed.Known(sick)).WithTimeout(bed.Bounds().Notice).ShouldNot(BeNil(), "how it is")
+	}, SpecTimeout(harness.Spec))
+
 	// Seen red: without seed fallback the file comes from the origin.
 	It("exhausted on the primary seed: the backup serves", kills("next-seed-never-asked"), needs("seed-order"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
@@ -74,7 +86,7 @@ var _ = Describe("File descriptors", descriptors, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with a supernode that drops its peers when a seed cannot be dialled, nobody is left.
-	It("exhausted on the supernode: nobody is lost, and newcomers get in afterwards", func(ctx SpecContext) {
+	It("exhausted on the supernode: nobody is lost, and newcomers get in afterwards", kills("too-many-files-not-told", "accept-gives-up"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		supernode, newcomer := bed.Supernodes()[0], bed.Peers()[2]
 		everybody := topology.Names(append(bed.Seeds(), bed.Peers()...))

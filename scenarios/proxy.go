@@ -16,7 +16,7 @@ const proxyPort = 65001
 // A peer's proxy is the other way into the swarm: whoever asks it for a file gets it from
 // seeds and peers, and is not let down when they are away.
 var _ = Describe("The proxy of a peer", proxy, func() {
-	It("takes files from the swarm, for itself and for another node", smoke, func(ctx SpecContext) {
+	It("takes files from the swarm, for itself and for another node", kills("proxy-passes-the-swarm-by"), smoke, func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, client, file := bed.Peers()[0], bed.Peers()[1], fixtures.Layer4M
 
@@ -27,7 +27,7 @@ var _ = Describe("The proxy of a peer", proxy, func() {
 		Expect(bed.DownloadVia(ctx, client, peer, proxyPort, fixtures.Fresh(1)).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Fresh(1)), judge.ComeFromSwarm()))
 	}, SpecTimeout(harness.Spec))
 
-	DescribeTable("behind a closed port is away, and there again when it is opened", func(ctx SpecContext, how fault.How) {
+	DescribeTable("behind a closed port is away, and there again when it is opened", kills("proxy-passes-the-swarm-by"), func(ctx SpecContext, how fault.How) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, client, file := bed.Peers()[0], bed.Peers()[1], fixtures.Layer1M
 

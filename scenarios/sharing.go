@@ -41,6 +41,31 @@ var _ = Describe("A file in the swarm", sharing, func() {
 		}
 	}, SpecTimeout(harness.Spec))
 
+	// Seen red: with round trips that count for nothing, the far one gives as much as others.
+	It("is not taken from one in the same place to whom the way is long, while others have it", kills("round-trip-to-oneself"), needs("seed-order"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 1, 5)) // with the seed, one parent more than a child is told of
+		peer, far, file := bed.Node("peer-1"), bed.Node("peer-3"), fixtures.Layer16M
+
+		By("making a peer's way to another long")
+		const long = 300 * time.Millisecond // to and fro
+		bed.Inject(ctx, fault.Delay{Links: fault.From(peer).To(far).Port(65000), By: long / 2})
+
+		By("bringing the file to all others, and leaving them no time to give all of it before the far one is heard")
+		for _, holder := range others(bed.Peers(), peer) {
+			Expect(bed.Download(ctx, holder, file).Wait(ctx)).To(judge.BeIntact(file))
+		}
+		const thin = 500_000 // bytes/s over each connection: the file takes 4 s
+		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(peer).To(append(bed.Seeds(), others(bed.Peers(), peer)...)...).Port(65002), BytesPerSecond: thin, Direction: fault.Downstream})
+		before, err := bed.Ledger(ctx)
+		Expect(err).NotTo(HaveOccurred())
+
+		By("downloading")
+		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+		after, err := bed.Ledger(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(given(after.Since(before), far, peer)).To(BeNumerically("<", file.Size/20), "what the far one gave")
+	}, SpecTimeout(harness.Spec))
+
 	// Seen red: with peers that do not tell what they hold, the seed gives all of it again.
 	It("that a peer near by has costs the seed nothing", needs("seed-order"), kills("holdings-not-announced"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 1, 2).Located("b", "peer-1", "peer-2"))
