@@ -29,6 +29,23 @@ var _ = Describe("Discovery", discovery, func() {
 		}
 	}, SpecTimeout(harness.Spec))
 
+	// Seen red: with lists that are sent again only when they grow or shrink, it stays unknown.
+	It("tells of a newcomer also those who hear of no more others than before", kills("peer-list-compared-by-length"), needs("mesh"), func(ctx SpecContext) {
+		const told = 32 // of how many others a peer of the reference swarm hears
+		bed := harness.Lay(ctx, GinkgoTB(), topology.Of(1, 1, told+1))
+		one, newcomer := bed.Node("peer-1"), bed.Node("peer-2")
+
+		By("starting so many that each hears of as many as it may")
+		bed.Open(ctx, others(bed.Of(topology.Supernode, topology.Seed, topology.Peer, topology.Origin), newcomer)...)
+		bed.AwaitReady(ctx, newcomer)
+		Eventually(ctx, bed.Known(one)).WithTimeout(bed.Bounds().Notice).Should(HaveLen(told))
+
+		By("starting one more")
+		bed.Open(ctx, newcomer)
+		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Ready).Should(ContainElement(newcomer.Name))
+		Eventually(ctx, bed.Known(one)).WithTimeout(bed.Bounds().Notice).Should(ContainElement(newcomer.Name), "not told of the newcomer")
+	}, SpecTimeout(harness.Spec))
+
 	// Seen red: with those named by the supernode taken for connected, nothing changes; with links
 	// that are not tried again, or calls that end never, they stay apart.
 	DescribeTable("tells a peer which others answer", kills("lists-believed", "links-never-mended"), needs("mesh"), func(ctx SpecContext, how fault.How) {

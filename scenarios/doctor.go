@@ -62,7 +62,7 @@ var _ = Describe("The doctor on a peer", diagnoses, needs("doctor"), func() {
 		Entry("a closed port 8002, refused", kills("doctor-blames-nobody"), "peer-1",
 			fault.BlockPort{Links: fault.From(node("peer-1")...).To(node("supernode-1")...).Port(8002), How: fault.Refused},
 			ConsistOf(finding("port", "supernode-1:8002", "refused"), finding("registered", "supernode-1:8002", "not registered")), SpecTimeout(harness.Spec)),
-		Entry("a closed port 65000 of its own", "peer-1", fault.BlockPort{Links: on("peer-1", 65000), How: fault.Dropped},
+		Entry("a closed port 65000 of its own", kills("call-back-failure-not-told"), "peer-1", fault.BlockPort{Links: on("peer-1", 65000), How: fault.Dropped},
 			ConsistOf(finding("registered", "supernode-1:8002", "cannot be called back")), SpecTimeout(harness.Spec)),
 		Entry("a closed port 65001 of another peer, dropped", kills("doctor-blames-nobody"), "peer-2", fault.BlockPort{Links: on("peer-1", 65001), How: fault.Dropped},
 			ConsistOf(finding("port", "peer-1:65001", "timed out")), SpecTimeout(harness.Spec)),
