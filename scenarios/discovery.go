@@ -25,7 +25,7 @@ var _ = Describe("Discovery", discovery, func() {
 
 		By("asking each peer whom it knows")
 		for _, peer := range append(bed.Seeds(), bed.Peers()...) {
-			Eventually(ctx, bed.Known(peer)).WithTimeout(bed.Bounds().Notice).Should(ConsistOf(without(all, peer.Name)))
+			Eventually(ctx, bed.Known(peer)).WithTimeout(bed.Bounds().Notice).Should(ConsistOf(without(all, peer.Name)), "whom "+peer.Name+" knows")
 		}
 	}, SpecTimeout(harness.Spec))
 
@@ -56,12 +56,12 @@ var _ = Describe("Discovery", discovery, func() {
 
 		By("closing the ways between two peers")
 		cut := bed.Inject(ctx, fault.BlockPort{Links: fault.Between([]topology.Node{one}, []topology.Node{two}).Port(65000), How: how})
-		Eventually(ctx, bed.Known(one)).WithTimeout(bed.Bounds().Notice).Should(ConsistOf(without(without(everybody, one.Name), two.Name)))
+		Eventually(ctx, bed.Known(one)).WithTimeout(bed.Bounds().Notice).Should(ConsistOf(without(without(everybody, one.Name), two.Name)), "known though it does not answer")
 		Expect(bed.Members(ctx)).To(ConsistOf(everybody))
 
 		By("opening them again")
 		cut.Heal(ctx)
-		Eventually(ctx, bed.Known(one)).WithTimeout(bed.Bounds().Notice).Should(ContainElement(two.Name))
+		Eventually(ctx, bed.Known(one)).WithTimeout(bed.Bounds().Notice).Should(ContainElement(two.Name), "not known again")
 	},
 		Entry("dropped", kills("peer-count-with-silent-hosts", "calls-between-peers-without-deadline"), fault.Dropped, SpecTimeout(harness.Spec)),
 		Entry("refused", fault.Refused, SpecTimeout(harness.Spec)),

@@ -50,7 +50,7 @@ var _ = Describe("The doctor on a peer", diagnoses, needs("doctor"), func() {
 
 		By("breaking something, and asking the doctor")
 		injected := bed.Inject(ctx, cause)
-		Eventually(ctx, problems(bed, bed.Node(patient))).WithTimeout(bed.Bounds().Drop + bed.Bounds().Rejoin).Should(found)
+		Eventually(ctx, problems(bed, bed.Node(patient))).WithTimeout(bed.Bounds().Drop+bed.Bounds().Rejoin).Should(found, "what the doctor finds")
 
 		By("curing it, and asking again")
 		injected.Heal(ctx)
@@ -95,7 +95,7 @@ var _ = Describe("The doctor on a peer", diagnoses, needs("doctor"), func() {
 
 		By("asking the doctor")
 		Eventually(ctx, problems(bed, patient)).WithTimeout(bed.Bounds().Notice).Should(ContainElement(
-			finding("version", "supernode-1:8002", "version mismatch")))
+			finding("version", "supernode-1:8002", "version mismatch")), "what the doctor finds")
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with the hole left out, an answer of 4096 bytes arrives.
@@ -119,6 +119,6 @@ var _ = Describe("The doctor on a peer", diagnoses, needs("doctor"), func() {
 
 		By("asking the doctor")
 		Eventually(ctx, problems(bed, here)).WithTimeout(bed.Bounds().Notice).Should(ContainElements(
-			finding("port", "seed-1:65001", "timed out"), finding("mtu", "seed-1:65002", "MTU black hole")))
+			finding("port", "seed-1:65001", "timed out"), finding("mtu", "seed-1:65002", "MTU black hole")), "what the doctor finds")
 	}, SpecTimeout(harness.Spec))
 })

@@ -37,7 +37,7 @@ var _ = Describe("A file in the swarm", sharing, func() {
 		Expect(err).NotTo(HaveOccurred())
 		moved := after.Since(before)
 		for _, far := range append(bed.Seeds(), bed.Node("peer-3"), bed.Node("peer-4")) {
-			Expect(given(moved, near, peer)).To(BeNumerically(">", given(moved, far, peer)), far.Name)
+			Expect(given(moved, near, peer)).To(BeNumerically(">", given(moved, far, peer)), "what the near one gave, against "+far.Name)
 		}
 	}, SpecTimeout(harness.Spec))
 
@@ -80,7 +80,7 @@ var _ = Describe("A file in the swarm", sharing, func() {
 		Expect(bed.Download(ctx, bed.Peers()[1], file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
 		after, err := bed.Ledger(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(given(after.Since(before), bed.Peers()[0], bed.Peers()[1])).To(BeNumerically(">", given(after.Since(before), seed, bed.Peers()[1])))
+		Expect(given(after.Since(before), bed.Peers()[0], bed.Peers()[1])).To(BeNumerically(">", given(after.Since(before), seed, bed.Peers()[1])), "what the peer near by gave, against the seed")
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with children that are told of one parent only.
@@ -105,7 +105,7 @@ var _ = Describe("A file in the swarm", sharing, func() {
 				givers++
 			}
 		}
-		Expect(givers).To(BeNumerically(">=", 2))
+		Expect(givers).To(BeNumerically(">=", 2), "how many gave some")
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with peers that tell of their pieces only once they have them all.
@@ -123,7 +123,7 @@ var _ = Describe("A file in the swarm", sharing, func() {
 		for _, d := range downloads {
 			Expect(d.Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
 		}
-		Expect(bed.Served(bed.Peers()...)(ctx)).To(BeNumerically(">", file.Size/2)) // of three times its size
+		Expect(bed.Served(bed.Peers()...)(ctx)).To(BeNumerically(">", file.Size/2), "what they gave each other") // of three times its size
 
 		By("reading that no piece was asked of a peer that did not have it")
 		for _, peer := range bed.Peers() {
@@ -147,7 +147,7 @@ var _ = Describe("A file in the swarm", sharing, func() {
 		for _, giver := range append(bed.Seeds(), append(bed.Peers(), bed.Origin())...) {
 			got += given(all, giver, peer)
 		}
-		Expect(got).To(BeNumerically("~", file.Size, file.Size/10))
+		Expect(got).To(BeNumerically("~", file.Size, file.Size/10), "what came for both")
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: without the digest of pieces the whole file is refused; with parents that are
