@@ -144,7 +144,7 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 			return bed.Served(leecher)(ctx)
 		}).WithTimeout(bed.Bounds().Forgive).Should(BeNumerically(">", 0))
 	},
-		Entry("65001 dropped", kills("closed-proxy-port-never-forgiven", "offers-unreachable-parents"), leech1, fault.Dropped, SpecTimeout(harness.Spec)),
+		Entry("65001 dropped", kills("closed-proxy-port-never-forgiven", "offers-unreachable-parents", "leechers-get-nothing"), leech1, fault.Dropped, SpecTimeout(harness.Spec)),
 		Entry("65001 refused", kills("reachability-never-regained"), smoke, kills("offers-unreachable-parents"), leech1, fault.Refused, SpecTimeout(harness.Spec)),
 		Entry("65002 dropped", kills("failures-never-forgiven"), leech2, fault.Dropped, SpecTimeout(harness.Spec)),
 		Entry("65002 refused", kills("failed-pieces-from-origin"), leech2, fault.Refused, SpecTimeout(harness.Spec)),

@@ -55,6 +55,7 @@ const Stable = "2.2.1"
 // lacks are the needs of scenarios that this swarm does not meet, and why.
 var lacks = map[string]string{
 	"manager": "the reference swarm has no manager: supernodes know their seeds from their configuration",
+	"no-mesh": "the reference swarm says more of a closed port than a file does: it is asked who is out, and who is a leecher",
 }
 
 // Name implements system.System.
