@@ -109,7 +109,7 @@ func (s *System) Ports(role topology.Role) []system.Port {
 // Container implements system.System.
 func (s *System) Container(t topology.Topology, n topology.Node) (system.Container, error) {
 	key, cmd, store := string(n.Role), []string(nil), ""
-	where := []string{"--hostname", n.Name, "--idc", n.IDC, "--location", n.Location, "--profile", s.timers.Name}
+	where := []string{"--hostname", cmp.Or(n.Stated, n.Name), "--idc", n.IDC, "--location", n.Location, "--profile", s.timers.Name}
 	switch n.Role {
 	case topology.Supernode:
 		key += "@" + s.Release(n.Release)
