@@ -25,8 +25,27 @@ var _ = Describe("Discovery", discovery, func() {
 
 		By("asking each peer whom it knows")
 		for _, peer := range append(bed.Seeds(), bed.Peers()...) {
-			Eventually(ctx, bed.Known(peer)).WithTimeout(bed.Bounds().Notice).Should(ConsistOf(without(all, peer.Name)))
+			Eventually(ctx, bed.Known(peer)).WithTimeout(bed.Bounds().Notice).Should(ConsistOf(without(all, peer.Name)), "whom "+peer.Name+" knows")
 		}
+	}, SpecTimeout(harness.Spec))
+
+	// Seen red: with lists that are sent again only when they grow or shrink, nobody calls it there.
+	It("tells the others where a peer is that comes back elsewhere", kills("peer-list-compared-by-length"), needs("mesh"), func(ctx SpecContext) {
+		bed := harness.Lay(ctx, GinkgoTB(), topology.Of(1, 1, 4).Called("peer-3", "peer-4"))
+		one, there, elsewhere := bed.Node("peer-1"), bed.Node("peer-3"), bed.Node("peer-4")
+
+		By("starting a swarm")
+		bed.Open(ctx, others(bed.Of(topology.Supernode, topology.Seed, topology.Peer, topology.Origin), elsewhere)...)
+		bed.AwaitReady(ctx, elsewhere)
+		Eventually(ctx, bed.Known(one)).WithTimeout(bed.Bounds().Notice).Should(ContainElement(there.Name))
+
+		By("starting a peer elsewhere under its name, and killing it where it was")
+		bed.Open(ctx, elsewhere)
+		bed.Inject(ctx, fault.Kill{Nodes: []topology.Node{there}})
+		Eventually(ctx, func(ctx SpecContext) (int64, error) {
+			book, err := bed.Ledger(ctx)
+			return given(book, elsewhere, one), err
+		}).WithTimeout(bed.Bounds().Rejoin).Should(BeNumerically(">", 0), "what it answered there")
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with those named by the supernode taken for connected, nothing changes; with links
@@ -39,12 +58,12 @@ var _ = Describe("Discovery", discovery, func() {
 
 		By("closing the ways between two peers")
 		cut := bed.Inject(ctx, fault.BlockPort{Links: fault.Between([]topology.Node{one}, []topology.Node{two}).Port(65000), How: how})
-		Eventually(ctx, bed.Known(one)).WithTimeout(bed.Bounds().Notice).Should(ConsistOf(without(without(everybody, one.Name), two.Name)))
+		Eventually(ctx, bed.Known(one)).WithTimeout(bed.Bounds().Notice).Should(ConsistOf(without(without(everybody, one.Name), two.Name)), "known though it does not answer")
 		Expect(bed.Members(ctx)).To(ConsistOf(everybody))
 
 		By("opening them again")
 		cut.Heal(ctx)
-		Eventually(ctx, bed.Known(one)).WithTimeout(bed.Bounds().Notice).Should(ContainElement(two.Name))
+		Eventually(ctx, bed.Known(one)).WithTimeout(bed.Bounds().Notice).Should(ContainElement(two.Name), "not known again")
 	},
 		Entry("dropped", kills("peer-count-with-silent-hosts", "calls-between-peers-without-deadline"), fault.Dropped, SpecTimeout(harness.Spec)),
 		Entry("refused", fault.Refused, SpecTimeout(harness.Spec)),

@@ -37,8 +37,33 @@ var _ = Describe("A file in the swarm", sharing, func() {
 		Expect(err).NotTo(HaveOccurred())
 		moved := after.Since(before)
 		for _, far := range append(bed.Seeds(), bed.Node("peer-3"), bed.Node("peer-4")) {
-			Expect(given(moved, near, peer)).To(BeNumerically(">", given(moved, far, peer)), far.Name)
+			Expect(given(moved, near, peer)).To(BeNumerically(">", given(moved, far, peer)), "what the near one gave, against "+far.Name)
 		}
+	}, SpecTimeout(harness.Spec))
+
+	// Seen red: with round trips that count for nothing, the far one gives as much as others.
+	It("is not taken from one in the same place to whom the way is long, while others have it", kills("round-trip-to-oneself"), needs("seed-order"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 1, 5)) // with the seed, one parent more than a child is told of
+		peer, far, file := bed.Node("peer-1"), bed.Node("peer-3"), fixtures.Layer16M
+
+		By("making a peer's way to another long")
+		const long = 300 * time.Millisecond // to and fro
+		bed.Inject(ctx, fault.Delay{Links: fault.From(peer).To(far).Port(65000), By: long / 2})
+
+		By("bringing the file to all others, and leaving them no time to give all of it before the far one is heard")
+		for _, holder := range others(bed.Peers(), peer) {
+			Expect(bed.Download(ctx, holder, file).Wait(ctx)).To(judge.BeIntact(file))
+		}
+		const thin = 500_000 // bytes/s over each connection: the file takes 4 s
+		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(peer).To(append(bed.Seeds(), others(bed.Peers(), peer)...)...).Port(65002), BytesPerSecond: thin, Direction: fault.Downstream})
+		before, err := bed.Ledger(ctx)
+		Expect(err).NotTo(HaveOccurred())
+
+		By("downloading")
+		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+		after, err := bed.Ledger(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(given(after.Since(before), far, peer)).To(BeNumerically("<", file.Size/20), "what the far one gave")
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with peers that do not tell what they hold, the seed gives all of it again.
@@ -55,7 +80,7 @@ var _ = Describe("A file in the swarm", sharing, func() {
 		Expect(bed.Download(ctx, bed.Peers()[1], file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
 		after, err := bed.Ledger(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(given(after.Since(before), bed.Peers()[0], bed.Peers()[1])).To(BeNumerically(">", given(after.Since(before), seed, bed.Peers()[1])))
+		Expect(given(after.Since(before), bed.Peers()[0], bed.Peers()[1])).To(BeNumerically(">", given(after.Since(before), seed, bed.Peers()[1])), "what the peer near by gave, against the seed")
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with children that are told of one parent only.
@@ -80,7 +105,7 @@ var _ = Describe("A file in the swarm", sharing, func() {
 				givers++
 			}
 		}
-		Expect(givers).To(BeNumerically(">=", 2))
+		Expect(givers).To(BeNumerically(">=", 2), "how many gave some")
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with peers that tell of their pieces only once they have them all.
@@ -98,7 +123,7 @@ var _ = Describe("A file in the swarm", sharing, func() {
 		for _, d := range downloads {
 			Expect(d.Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
 		}
-		Expect(bed.Served(bed.Peers()...)(ctx)).To(BeNumerically(">", file.Size/2)) // of three times its size
+		Expect(bed.Served(bed.Peers()...)(ctx)).To(BeNumerically(">", file.Size/2), "what they gave each other") // of three times its size
 
 		By("reading that no piece was asked of a peer that did not have it")
 		for _, peer := range bed.Peers() {
@@ -122,7 +147,7 @@ var _ = Describe("A file in the swarm", sharing, func() {
 		for _, giver := range append(bed.Seeds(), append(bed.Peers(), bed.Origin())...) {
 			got += given(all, giver, peer)
 		}
-		Expect(got).To(BeNumerically("~", file.Size, file.Size/10))
+		Expect(got).To(BeNumerically("~", file.Size, file.Size/10), "what came for both")
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: without the digest of pieces the whole file is refused; with parents that are

@@ -39,8 +39,10 @@ const (
 
 // Node is one container to be.
 type Node struct {
-	Name     string
-	Role     Role
+	Name string
+	Role Role
+	// Stated is the name that it goes by in the swarm, if not Name.
+	Stated   string
 	Release  string
 	IDC      string
 	Location string
@@ -106,6 +108,12 @@ func New(nodes, seeds int) (Topology, error) {
 // Released returns t with those nodes, or all when none is named, running release.
 func (t Topology) Released(release string, names ...string) Topology {
 	return t.edit(names, func(n *Node) { n.Release = release })
+}
+
+// Called returns t with those nodes going by that name in the swarm: of two that do, one is
+// the other at another address.
+func (t Topology) Called(name string, nodes ...string) Topology {
+	return t.edit(nodes, func(n *Node) { n.Stated = name })
 }
 
 // Located returns t with those nodes, or all when none is named, in that idc.

@@ -55,6 +55,7 @@ const Stable = "2.2.1"
 // lacks are the needs of scenarios that this swarm does not meet, and why.
 var lacks = map[string]string{
 	"manager": "the reference swarm has no manager: supernodes know their seeds from their configuration",
+	"no-mesh": "the reference swarm says more of a closed port than a file does: it is asked who is out, and who is a leecher",
 }
 
 // Name implements system.System.
@@ -108,7 +109,7 @@ func (s *System) Ports(role topology.Role) []system.Port {
 // Container implements system.System.
 func (s *System) Container(t topology.Topology, n topology.Node) (system.Container, error) {
 	key, cmd, store := string(n.Role), []string(nil), ""
-	where := []string{"--hostname", n.Name, "--idc", n.IDC, "--location", n.Location, "--profile", s.timers.Name}
+	where := []string{"--hostname", cmp.Or(n.Stated, n.Name), "--idc", n.IDC, "--location", n.Location, "--profile", s.timers.Name}
 	switch n.Role {
 	case topology.Supernode:
 		key += "@" + s.Release(n.Release)

@@ -33,6 +33,7 @@ func TestContainer(t *testing.T) {
 		{topology.Small().SeededBy("nobody:1"), "supernode-1", "sn", "--hostname supernode-1 --idc a --location earth|a --profile fast --seed-peer nobody:1"},
 		{topology.Small(), "seed-2", "p", "daemon --hostname seed-2 --idc a --location earth|a --profile fast --seed --supernode supernode-1:8002"},
 		{topology.Small().Released(topology.Previous, "peer-1").Located("b", "peer-1"), "peer-1", "old", "daemon --hostname peer-1 --idc b --location earth|b --profile fast --supernode supernode-1:8002"},
+		{topology.Small().Called("peer-1", "peer-2"), "peer-2", "p", "daemon --hostname peer-1 --idc a --location earth|a --profile fast --supernode supernode-1:8002"},
 		{topology.Small().Quota(7, "peer-2"), "peer-2", "p", "daemon --hostname peer-2 --idc a --location earth|a --profile fast --quota 7 --supernode supernode-1:8002"},
 		{topology.Small().OriginLimited(5), "origin-1", "o", "--rate 5"},
 	} {
