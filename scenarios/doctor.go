@@ -50,7 +50,7 @@ var _ = Describe("The doctor on a peer", diagnoses, needs("doctor"), func() {
 
 		By("breaking something, and asking the doctor")
 		injected := bed.Inject(ctx, cause)
-		Eventually(ctx, problems(bed, bed.Node(patient))).WithTimeout(bed.Bounds().Drop + bed.Bounds().Rejoin).Should(found)
+		Eventually(ctx, problems(bed, bed.Node(patient))).WithTimeout(bed.Bounds().Drop+bed.Bounds().Rejoin).Should(found, "what the doctor finds")
 
 		By("curing it, and asking again")
 		injected.Heal(ctx)
@@ -62,7 +62,7 @@ var _ = Describe("The doctor on a peer", diagnoses, needs("doctor"), func() {
 		Entry("a closed port 8002, refused", kills("doctor-blames-nobody"), "peer-1",
 			fault.BlockPort{Links: fault.From(node("peer-1")...).To(node("supernode-1")...).Port(8002), How: fault.Refused},
 			ConsistOf(finding("port", "supernode-1:8002", "refused"), finding("registered", "supernode-1:8002", "not registered")), SpecTimeout(harness.Spec)),
-		Entry("a closed port 65000 of its own", "peer-1", fault.BlockPort{Links: on("peer-1", 65000), How: fault.Dropped},
+		Entry("a closed port 65000 of its own", kills("call-back-failure-not-told"), "peer-1", fault.BlockPort{Links: on("peer-1", 65000), How: fault.Dropped},
 			ConsistOf(finding("registered", "supernode-1:8002", "cannot be called back")), SpecTimeout(harness.Spec)),
 		Entry("a closed port 65001 of another peer, dropped", kills("doctor-blames-nobody"), "peer-2", fault.BlockPort{Links: on("peer-1", 65001), How: fault.Dropped},
 			ConsistOf(finding("port", "peer-1:65001", "timed out")), SpecTimeout(harness.Spec)),
@@ -95,7 +95,7 @@ var _ = Describe("The doctor on a peer", diagnoses, needs("doctor"), func() {
 
 		By("asking the doctor")
 		Eventually(ctx, problems(bed, patient)).WithTimeout(bed.Bounds().Notice).Should(ContainElement(
-			finding("version", "supernode-1:8002", "version mismatch")))
+			finding("version", "supernode-1:8002", "version mismatch")), "what the doctor finds")
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with the hole left out, an answer of 4096 bytes arrives.
@@ -119,6 +119,6 @@ var _ = Describe("The doctor on a peer", diagnoses, needs("doctor"), func() {
 
 		By("asking the doctor")
 		Eventually(ctx, problems(bed, here)).WithTimeout(bed.Bounds().Notice).Should(ContainElements(
-			finding("port", "seed-1:65001", "timed out"), finding("mtu", "seed-1:65002", "MTU black hole")))
+			finding("port", "seed-1:65001", "timed out"), finding("mtu", "seed-1:65002", "MTU black hole")), "what the doctor finds")
 	}, SpecTimeout(harness.Spec))
 })

@@ -84,7 +84,6 @@ var _ = Describe("An MTU black hole", mtu, func() {
 		Eventually(ctx, fresh(bed, peer)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 		Expect(bed.Members(ctx)).To(ContainElement(peer.Name))
 	},
-		Entry("to the supernode", fault.Upstream, SpecTimeout(harness.Spec)),
 		Entry("from the supernode", kills("lost-supernode-never-returned-to"), fault.Downstream, SpecTimeout(harness.Spec)),
 		Entry("both ways", kills("lost-supernode-never-returned-to"), fault.Both, SpecTimeout(harness.Spec)),
 	)

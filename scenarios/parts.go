@@ -31,7 +31,7 @@ var _ = Describe("A file", storage, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with peers that preheat like seeds, it succeeds.
-	It("is brought ahead of time by seeds only", needs("preheat"), func(ctx SpecContext) {
+	It("is brought ahead of time by seeds only", kills("preheats-without-being-a-seed"), needs("preheat"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 
 		By("preheating a peer")

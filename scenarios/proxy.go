@@ -16,7 +16,8 @@ const proxyPort = 65001
 // A peer's proxy is the other way into the swarm: whoever asks it for a file gets it from
 // seeds and peers, and is not let down when they are away.
 var _ = Describe("The proxy of a peer", proxy, func() {
-	It("takes files from the swarm, for itself and for another node", smoke, func(ctx SpecContext) {
+	// Seen red: with a proxy that asks the origin itself, as the next one.
+	It("takes files from the swarm, for itself and for another node", kills("proxy-passes-the-swarm-by"), smoke, func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, client, file := bed.Peers()[0], bed.Peers()[1], fixtures.Layer4M
 
@@ -27,21 +28,18 @@ var _ = Describe("The proxy of a peer", proxy, func() {
 		Expect(bed.DownloadVia(ctx, client, peer, proxyPort, fixtures.Fresh(1)).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Fresh(1)), judge.ComeFromSwarm()))
 	}, SpecTimeout(harness.Spec))
 
-	DescribeTable("behind a closed port is away, and there again when it is opened", func(ctx SpecContext, how fault.How) {
+	It("behind a closed port is away, and there again when it is opened", kills("proxy-passes-the-swarm-by"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, client, file := bed.Peers()[0], bed.Peers()[1], fixtures.Layer1M
 
 		By("closing the port")
-		block := bed.Inject(ctx, fault.BlockPort{Links: fault.Into(peer).Port(proxyPort), How: how})
+		block := bed.Inject(ctx, fault.BlockPort{Links: fault.Into(peer).Port(proxyPort), How: fault.Refused})
 		Expect(bed.DownloadVia(ctx, client, peer, proxyPort, file).Wait(ctx)).NotTo(judge.BeIntact(file))
 
 		By("opening it")
 		block.Heal(ctx)
 		Expect(bed.DownloadVia(ctx, client, peer, proxyPort, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
-	},
-		Entry("dropped", fault.Dropped, SpecTimeout(harness.Spec)),
-		Entry("refused", fault.Refused, SpecTimeout(harness.Spec)),
-	)
+	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with 502 for everything that an origin refuses.
 	It("passes on what the origin refuses", needs("origin-errors"), kills("origin-refusal-hidden"), func(ctx SpecContext) {

@@ -54,7 +54,7 @@ var _ = Describe("A rolling replacement in the middle of a download", versions, 
 			Expect(download.Record()).To(HaveField("Error", BeEmpty())) // one that failed is no longer under way either
 			bed.UnderWay(download)
 			bed.Replace(ctx, peer)
-			Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(peer.Name))
+			Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(peer.Name), "not counted in its new release")
 		}
 		Expect(download.Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
 
@@ -66,13 +66,11 @@ var _ = Describe("A rolling replacement in the middle of a download", versions, 
 			replacement{"peer-2", topology.Stable}, replacement{"peer-3", topology.Stable}, SpecTimeout(harness.Spec)),
 		Entry("down", kills("lost-parent-ends-all"), needs("previous"), topology.Stable,
 			replacement{"peer-2", topology.Previous}, replacement{"peer-3", topology.Previous}, SpecTimeout(harness.Spec)),
-		Entry("half-way up and back", needs("previous"), topology.Previous,
-			replacement{"peer-2", topology.Stable}, replacement{"peer-2", topology.Previous}, SpecTimeout(harness.Spec)),
-		Entry("to the next release", needs("next"), topology.Stable,
+		Entry("to the next release", kills("right-minor-refused"), needs("next"), topology.Stable,
 			replacement{"peer-2", topology.Next}, replacement{"peer-3", topology.Next}, SpecTimeout(harness.Spec)),
 	)
 
-	It("leaves a peer of the previous release alone as long as its parents stay", needs("previous"), func(ctx SpecContext) {
+	It("leaves a peer of the previous release alone as long as its parents stay", kills("right-minor-refused"), needs("previous"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().Released(topology.Previous, "peer-1", "peer-2", "peer-3").OriginLimited(slowOrigin))
 		file := fixtures.Layer16M
 
