@@ -21,7 +21,7 @@ var _ = Describe("A peer that leaves", retry, func() {
 
 		By("telling a peer to stop")
 		stop := bed.Inject(ctx, fault.Stop{Nodes: []topology.Node{peer}})
-		Expect(bed.Members(ctx)).To(ConsistOf(without(everybody, peer.Name)))
+		Expect(bed.Members(ctx)).To(ConsistOf(without(everybody, peer.Name)), "counted though it said goodbye")
 
 		By("starting it again")
 		stop.Heal(ctx)
@@ -36,7 +36,7 @@ var _ = Describe("A peer that leaves", retry, func() {
 
 		By("killing a peer")
 		kill := bed.Inject(ctx, fault.Kill{Nodes: []topology.Node{peer}})
-		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Drop).ShouldNot(ContainElement(peer.Name))
+		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Drop).ShouldNot(ContainElement(peer.Name), "counted though it is dead")
 		Eventually(ctx, bed.Known(bed.Peers()[1])).WithTimeout(bed.Bounds().Notice).ShouldNot(ContainElement(peer.Name))
 
 		By("starting it again, with whatever it has on its disk")

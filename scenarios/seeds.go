@@ -85,7 +85,7 @@ var _ = Describe("An unreachable seed", seeds, func() {
 
 		By("reading in the supernode's log what was wrong")
 		Eventually(ctx, bed.Diagnoses(bed.Supernodes()[0])).WithTimeout(bed.Bounds().Notice).
-			Should(ContainElement(diagnosis("seed", "no-such-seed:65000", "no such host")))
+			Should(ContainElement(diagnosis("seed", "no-such-seed:65000", "no such host")), "what its log says")
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with a search for seeds that ends at the first that nobody can reach.

@@ -33,7 +33,7 @@ var _ = Describe("A closed way to the supernode", steering, func() {
 		By("counting who is there, then opening the way")
 		Expect(bed.Members(ctx)).NotTo(ContainElement(shut.Name))
 		closed.Heal(ctx)
-		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(shut.Name))
+		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(shut.Name), "not let back in")
 		Eventually(ctx, fresh(bed, shut)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 	},
 		Entry("dropped", kills("retries-only-what-was-refused"), fault.Dropped, SpecTimeout(harness.Spec)),

@@ -25,7 +25,7 @@ var _ = Describe("A failed connection", told, needs("causes"), func() {
 		bed.Inject(ctx, what(bed))
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Drop).ShouldNot(ContainElement(peer.Name))
 		Eventually(ctx, bed.Diagnoses(peer)).WithTimeout(bed.Bounds().Notice).
-			Should(ContainElement(diagnosis(step, "supernode-1:8002", cause)))
+			Should(ContainElement(diagnosis(step, "supernode-1:8002", cause)), "what its log says")
 	},
 		Entry("silence", kills("log-without-target"), func(bed *harness.Bed) fault.Fault {
 			return fault.Drop{Links: peerTo8002(bed)}
