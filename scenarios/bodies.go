@@ -35,11 +35,11 @@ var _ = Describe("A body that breaks off", told, needs("causes"), func() {
 			HaveEach(diagnosis("piece", seed.Name+":65002", cause)),
 		))
 	},
-		Entry("reset", func(l fault.Links) fault.Fault { return fault.Reset{Links: l, After: halfway} }, "reset", SpecTimeout(harness.Spec)),
-		Entry("cut short", func(l fault.Links) fault.Fault { return fault.LimitData{Links: l, After: halfway} }, "closed", SpecTimeout(harness.Spec)),
+		Entry("reset", kills("one-failed-piece-ends-all", "resets-logged-as-closed"), func(l fault.Links) fault.Fault { return fault.Reset{Links: l, After: halfway} }, "reset", SpecTimeout(harness.Spec)),
+		Entry("cut short", kills("piece-failure-names-grpc-port"), func(l fault.Links) fault.Fault { return fault.LimitData{Links: l, After: halfway} }, "closed", SpecTimeout(harness.Spec)),
 	)
 
-	It("of a piece by stalling in the middle is noticed and named, and taken from another parent", func(ctx SpecContext) {
+	It("of a piece by stalling in the middle is noticed and named, and taken from another parent", kills("pieces-without-deadline"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, file := bed.Peers()[0], fixtures.Layer4M
 
@@ -62,7 +62,7 @@ var _ = Describe("A body that breaks off", told, needs("causes"), func() {
 		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(diagnosis("piece", seed.Name+":65002", "stalled")))
 	}, SpecTimeout(harness.Spec))
 
-	DescribeTable("of the origin's answer is asked for again from where it broke off:", func(ctx SpecContext, broken func(fault.Links) fault.Fault, cause string) {
+	DescribeTable("of the origin's answer is asked for again from where it broke off:", kills("truncated-answers-accepted"), func(ctx SpecContext, broken func(fault.Links) fault.Fault, cause string) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		file := fixtures.Layer1M
 
@@ -76,7 +76,7 @@ var _ = Describe("A body that breaks off", told, needs("causes"), func() {
 		Entry("cut short", func(l fault.Links) fault.Fault { return fault.LimitData{Links: l, After: 4 * halfway} }, "closed", SpecTimeout(harness.Spec)),
 	)
 
-	DescribeTable("into crumbs and is whole is taken as it comes, and blames nobody:", func(ctx SpecContext, file fixtures.File, size, vary int) {
+	DescribeTable("into crumbs and is whole is taken as it comes, and blames nobody:", kills("first-read-taken-for-all"), func(ctx SpecContext, file fixtures.File, size, vary int) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
 

@@ -21,27 +21,27 @@ var _ = Describe("A long connection to the supernode", retry, func() {
 		return fault.From(bed.Peers()[0]).To(bed.Supernodes()...).Port(8002)
 	}
 
-	It("that a firewall forgets again and again is given up and made anew each time", needs("leases"), func(ctx SpecContext) {
+	It("that a firewall forgets again and again is given up and made anew each time", kills("silence-never-noticed"), needs("leases"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
 
-		By("letting each connection vanish, for both of its ends, some seconds after it was made")
-		const alive = 16 // packets each way: a registration, and heartbeats of a second or two
-		bed.Inject(ctx, fault.DropList{Links: to8002(bed), Packets: fault.Range(alive, 200)})
+		By("letting what the supernode says vanish, on each connection from its 20th packet on")
+		const alive = 20                                                                        // packets: a registration, and heartbeats of a second or two
+		forgetful := fault.From(peer).To(bed.Supernodes()[0], bed.Seeds()[0]).Port(8002, 65003) // 65003: for the proof, which wants long answers
+		bed.Inject(ctx, fault.DropList{Links: forgetful, Packets: fault.Range(alive, 200), Direction: fault.Downstream})
 		stalled := diagnosis("announce", "supernode-1:8002", "stalled")
 		Eventually(ctx, bed.Diagnoses(peer)).WithTimeout(bed.Bounds().Notice).Should(ContainElements(stalled))
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(peer.Name))
 
 		By("downloading from the swarm, while it goes on")
 		Eventually(ctx, fresh(bed, peer)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
-		Eventually(ctx, bed.Diagnoses(peer)).WithTimeout(2 * bed.Bounds().Notice).Should(ContainElements(stalled, stalled, stalled))
+		Eventually(ctx, bed.Diagnoses(peer)).WithTimeout(2 * bed.Bounds().Notice).Should(ContainElements(stalled, stalled))
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(peer.Name))
 	}, SpecTimeout(harness.Spec))
 
-	It("that is reset every few seconds is made anew each time, after few attempts", needs("paced-retry"), func(ctx SpecContext) {
+	It("that is reset every few seconds is made anew each time, after few attempts", kills("deadlock-when-flapping", "no-backoff"), needs("paced-retry"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
-		everybody := topology.Names(append(bed.Seeds(), bed.Peers()...))
 
 		By("resetting a peer's connection again and again")
 		const period, share, times = 5 * time.Second, 0.2, 3 // a second of it, and three times seen
@@ -49,7 +49,7 @@ var _ = Describe("A long connection to the supernode", retry, func() {
 		lost := diagnosis("announce", "supernode-1:8002", "")
 		for n := range times {
 			Eventually(ctx, bed.Diagnoses(peer)).WithTimeout(period + bed.Bounds().Notice).Should(WithTransform(matching(lost), BeNumerically(">", n)))
-			Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ConsistOf(everybody))
+			Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(peer.Name))
 			Eventually(ctx, fresh(bed, peer)).WithTimeout(bed.Bounds().Rejoin).Should(judge.BeIntact(fixtures.Fresh(1)))
 		}
 
@@ -74,7 +74,7 @@ var _ = Describe("A long connection to the supernode", retry, func() {
 		}
 		Consistently(ctx, bed.Members).WithTimeout(bed.Bounds().Drop).Should(ConsistOf(everybody))
 	},
-		Entry("slow and unsteady both ways", func(l fault.Links) fault.Fault {
+		Entry("slow and unsteady both ways", kills("slow-taken-for-dead"), func(l fault.Links) fault.Fault {
 			return fault.Delay{Links: l, By: 300 * time.Millisecond, Jitter: 100 * time.Millisecond} // between continents, by radio
 		}, SpecTimeout(harness.Spec)),
 		Entry("one packet of a hundred lost", func(l fault.Links) fault.Fault {

@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"time"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/types"
@@ -31,19 +33,19 @@ var (
 	}, roles(topology.Seed), roles(), judge.ComeFromOrigin()}
 	neighbours = linkKind{func(bed *harness.Bed) fault.Links {
 		return fault.From(bed.Peers()...).To(bed.Peers()...).Port(65000)
-	}, all, roles(topology.Seed), judge.ComeFromSwarm()}
+	}, anybody, roles(topology.Seed), judge.ComeFromSwarm()}
 	lists = linkKind{func(bed *harness.Bed) fault.Links {
 		return fault.From(bed.Peers()...).To(bed.Seeds()...).Port(65000)
-	}, all, roles(topology.Peer), judge.ComeFromOrigin()}
+	}, anybody, roles(topology.Peer), judge.ComeFromOrigin()}
 	pieces = linkKind{func(bed *harness.Bed) fault.Links {
 		return fault.From(bed.Peers()...).To(append(bed.Seeds(), bed.Peers()...)...).Port(65002)
-	}, all, all, judge.ComeFromOrigin()}
+	}, anybody, anybody, judge.ComeFromOrigin()}
 	seeding = linkKind{func(bed *harness.Bed) fault.Links {
 		return fault.Between(bed.Supernodes(), bed.Seeds()).Port(8002, 65000)
 	}, roles(topology.Peer), roles(topology.Peer), judge.ComeFromOrigin()}
 	sources = linkKind{func(bed *harness.Bed) fault.Links {
 		return fault.From(bed.Seeds()...).To(bed.Origin())
-	}, all, all, judge.ComeFromOrigin()}
+	}, anybody, anybody, judge.ComeFromOrigin()}
 )
 
 type linkKind struct {
@@ -53,66 +55,55 @@ type linkKind struct {
 	source  types.GomegaMatcher
 }
 
-var all = roles(topology.Seed, topology.Peer)
+var anybody = roles(topology.Seed, topology.Peer)
 
 func roles(r ...topology.Role) []topology.Role { return r }
 
-var _ = Describe("Of the links between nodes", retry, needs("mesh"), func() {
+var _ = Describe("Links of one kind", retry, needs("mesh"), func() {
 	// Seen red: with what each mutant breaks; with the cut left out, by whom a peer knows or by the source.
-	DescribeTable("one kind may be cut in one direction, then in the other:", func(ctx SpecContext, kind linkKind) {
+	DescribeTable("cut one way, the other way, and together with another kind cost nobody a file:", func(ctx SpecContext, kind linkKind, others []linkKind) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
-		peer := bed.Peers()[0]
-		next := fresh(bed, peer)
-		for n, way := range []fault.Direction{fault.Upstream, fault.Downstream} {
-			By("dropping what goes " + string(way))
-			cut := bed.Inject(ctx, fault.Drop{Links: kind.of(bed), Direction: way})
-			Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Drop).Should(ConsistOf(named(bed, kind.counted)))
-			Eventually(ctx, bed.Known(peer)).WithTimeout(bed.Bounds().Notice).Should(ConsistOf(without(named(bed, kind.known), peer.Name)))
-
-			By("downloading what nobody has")
-			file := fixtures.Fresh(20 + n)
-			Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), kind.source))
-
-			By("letting it pass again")
-			cut.Heal(ctx)
-			Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ConsistOf(named(bed, all)))
-			Eventually(ctx, bed.Known(peer)).WithTimeout(bed.Bounds().Notice).Should(ConsistOf(without(named(bed, all), peer.Name)))
-			Eventually(ctx, next).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
+		peer, n := bed.Peers()[0], 100
+		arrives := func(from types.GomegaMatcher) {
+			n++ // far from what fresh downloads
+			Expect(bed.Download(ctx, peer, fixtures.Fresh(n)).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Fresh(n)), from))
 		}
-	},
-		Entry("peers' signalling to the supernode", signalling, SpecTimeout(harness.Spec)),
-		Entry("peers' calls to each other", neighbours, SpecTimeout(harness.Spec)),
-		Entry("peers' calls to seeds", lists, SpecTimeout(harness.Spec)),
-		Entry("pieces", pieces, SpecTimeout(harness.Spec)),
-		Entry("what supernode and seeds say to each other", seeding, SpecTimeout(harness.Spec)),
-		Entry("seeds' requests to the origin", sources, SpecTimeout(harness.Spec)),
-	)
-
-	// Each pair stands once: the first kind is cut upstream, the other one downstream.
-	DescribeTable("two kinds may be cut at once:", func(ctx SpecContext, kind linkKind, others []linkKind) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
-		peer := bed.Peers()[0]
-		next := fresh(bed, peer)
-		for n, other := range others {
-			By("cutting both, and downloading what nobody has")
-			one := bed.Inject(ctx, fault.Drop{Links: kind.of(bed), Direction: fault.Upstream})
-			two := bed.Inject(ctx, fault.Drop{Links: other.of(bed), Direction: fault.Downstream})
-			file := fixtures.Fresh(20 + n)
-			Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(judge.BeIntact(file))
-
-			By("mending both")
-			one.Heal(ctx)
-			two.Heal(ctx)
-			Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ConsistOf(named(bed, all)))
-			Eventually(ctx, next).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
+		knows := func(counted, known []topology.Role, within time.Duration) {
+			Eventually(ctx, bed.Members).WithTimeout(within).Should(ConsistOf(named(bed, counted)))
+			Eventually(ctx, bed.Known(peer)).WithTimeout(bed.Bounds().Notice).Should(ConsistOf(without(named(bed, known), peer.Name)))
 		}
+
+		By("cutting what goes up, counting, and downloading what nobody has")
+		up := bed.Inject(ctx, fault.Drop{Links: kind.of(bed), Direction: fault.Upstream})
+		knows(kind.counted, kind.known, bed.Bounds().Drop)
+		arrives(kind.source)
+		up.Heal(ctx)
+		knows(anybody, anybody, bed.Bounds().Rejoin)
+
+		By("cutting what comes down, counting, and downloading what nobody has")
+		down := bed.Inject(ctx, fault.Drop{Links: kind.of(bed), Direction: fault.Downstream})
+		knows(kind.counted, kind.known, bed.Bounds().Drop)
+		arrives(kind.source)
+
+		By("cutting another kind too, one after the other, and downloading what nobody has")
+		for _, other := range others {
+			also := bed.Inject(ctx, fault.Drop{Links: other.of(bed), Direction: fault.Upstream})
+			arrives(judge.ComeFromAnywhere())
+			also.Heal(ctx)
+		}
+
+		By("healing, counting, and downloading from the swarm")
+		down.Heal(ctx)
+		knows(anybody, anybody, bed.Bounds().Rejoin)
+		Eventually(ctx, fresh(bed, peer)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 	},
-		Entry("signalling and others", signalling, []linkKind{neighbours, lists, pieces}, SpecTimeout(harness.Spec)),
-		Entry("calls between peers and others", neighbours, []linkKind{lists, pieces, seeding}, SpecTimeout(harness.Spec)),
-		Entry("calls to seeds and others", lists, []linkKind{pieces, seeding, sources}, SpecTimeout(harness.Spec)),
-		Entry("pieces and others", pieces, []linkKind{seeding, sources}, SpecTimeout(harness.Spec)),
-		Entry("seeding and others", seeding, []linkKind{sources, signalling}, SpecTimeout(harness.Spec)),
-		Entry("sources and others", sources, []linkKind{signalling, neighbours}, SpecTimeout(harness.Spec)),
+		// Each pair of kinds stands once.
+		Entry("peers' signalling to the supernode", kills("lost-supernode-never-returned-to"), signalling, []linkKind{neighbours, lists, pieces}, SpecTimeout(harness.Spec)),
+		Entry("peers' calls to each other", kills("lists-believed"), neighbours, []linkKind{lists, pieces, seeding}, SpecTimeout(harness.Spec)),
+		Entry("peers' calls to seeds", kills("calls-between-peers-without-deadline"), lists, []linkKind{pieces, seeding, sources}, SpecTimeout(harness.Spec)),
+		Entry("pieces", kills("failures-never-forgiven"), pieces, []linkKind{seeding, sources}, SpecTimeout(harness.Spec)),
+		Entry("what supernode and seeds say to each other", kills("lost-supernode-never-returned-to"), seeding, []linkKind{sources, signalling}, SpecTimeout(harness.Spec)),
+		Entry("seeds' requests to the origin", kills("origin-never-asked"), sources, []linkKind{signalling, neighbours}, SpecTimeout(harness.Spec)),
 	)
 })
 
