@@ -14,10 +14,10 @@ import (
 // Files travel as bodies of HTTP. One that ends early, or not at all, is taken elsewhere
 // or asked for again; nothing that is not whole is taken for whole, and the log names who
 // gave it, and how it ended.
-var _ = Describe("A body that breaks off", told, needs("causes"), func() {
+var _ = Describe("A body of HTTP", told, needs("causes"), func() {
 	const halfway = 100_000 // bytes of a piece of 256 KiB
 
-	DescribeTable("of a piece is taken from another parent, and the one that gave it is named:", func(ctx SpecContext, broken func(fault.Links) fault.Fault, cause string) {
+	DescribeTable("that breaks off within a piece is taken from another parent, and the one that gave it is named:", func(ctx SpecContext, broken func(fault.Links) fault.Fault, cause string) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, file := bed.Peers()[0], fixtures.Layer4M
 
@@ -30,16 +30,14 @@ var _ = Describe("A body that breaks off", told, needs("causes"), func() {
 		By("breaking the bodies of what the seed gives, and downloading")
 		bed.Inject(ctx, broken(fault.From(peer).To(seed).Port(65002)))
 		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromPeers()))
-		Expect(bed.Diagnoses(peer)(ctx)).To(SatisfyAll(
-			ContainElement(diagnosis("piece", seed.Name+":65002", cause)),
-			HaveEach(diagnosis("piece", seed.Name+":65002", cause)),
-		))
+		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(diagnosis("piece", seed.Name+":65002", cause)))
+		Expect(bed.Diagnoses(peer)(ctx)).To(HaveEach(diagnosis("piece", seed.Name+":65002", cause)))
 	},
 		Entry("reset", kills("one-failed-piece-ends-all", "resets-logged-as-closed"), func(l fault.Links) fault.Fault { return fault.Reset{Links: l, After: halfway} }, "reset", SpecTimeout(harness.Spec)),
 		Entry("cut short", kills("piece-failure-names-grpc-port"), func(l fault.Links) fault.Fault { return fault.LimitData{Links: l, After: halfway} }, "closed", SpecTimeout(harness.Spec)),
 	)
 
-	It("of a piece by stalling in the middle is noticed and named, and taken from another parent", kills("pieces-without-deadline"), func(ctx SpecContext) {
+	It("that stalls within a piece is noticed and named, and taken from another parent", kills("pieces-without-deadline"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, file := bed.Peers()[0], fixtures.Layer4M
 
@@ -62,7 +60,7 @@ var _ = Describe("A body that breaks off", told, needs("causes"), func() {
 		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(diagnosis("piece", seed.Name+":65002", "stalled")))
 	}, SpecTimeout(harness.Spec))
 
-	DescribeTable("of the origin's answer is asked for again from where it broke off:", kills("truncated-answers-accepted"), func(ctx SpecContext, broken func(fault.Links) fault.Fault, cause string) {
+	DescribeTable("that breaks off on its way from the origin is asked for again from there:", kills("truncated-answers-accepted"), func(ctx SpecContext, broken func(fault.Links) fault.Fault, cause string) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		file := fixtures.Layer1M
 
@@ -76,7 +74,7 @@ var _ = Describe("A body that breaks off", told, needs("causes"), func() {
 		Entry("cut short", func(l fault.Links) fault.Fault { return fault.LimitData{Links: l, After: 4 * halfway} }, "closed", SpecTimeout(harness.Spec)),
 	)
 
-	DescribeTable("into crumbs and is whole is taken as it comes, and blames nobody:", kills("first-read-taken-for-all"), func(ctx SpecContext, file fixtures.File, size, vary int) {
+	DescribeTable("in crumbs is taken as it comes, and blames nobody:", kills("first-read-taken-for-all"), func(ctx SpecContext, file fixtures.File, size, vary int) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
 
