@@ -69,8 +69,8 @@ var _ = Describe("Links of one kind", retry, needs("mesh"), func() {
 			Expect(bed.Download(ctx, peer, fixtures.Fresh(n)).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Fresh(n)), from))
 		}
 		knows := func(counted, known []topology.Role, within time.Duration) {
-			Eventually(ctx, bed.Members).WithTimeout(within).Should(ConsistOf(named(bed, counted)))
-			Eventually(ctx, bed.Known(peer)).WithTimeout(bed.Bounds().Notice).Should(ConsistOf(without(named(bed, known), peer.Name)))
+			Eventually(ctx, bed.Members).WithTimeout(within).Should(ConsistOf(topology.Names(bed.Of(counted...))))
+			Eventually(ctx, bed.Known(peer)).WithTimeout(bed.Bounds().Notice).Should(ConsistOf(without(topology.Names(bed.Of(known...)), peer.Name)))
 		}
 
 		By("cutting what goes up, counting, and downloading what nobody has")
@@ -106,11 +106,3 @@ var _ = Describe("Links of one kind", retry, needs("mesh"), func() {
 		Entry("seeds' requests to the origin", kills("origin-never-asked"), sources, []linkKind{signalling, neighbours}, SpecTimeout(harness.Spec)),
 	)
 })
-
-func named(bed *harness.Bed, roles []topology.Role) []string {
-	var names []string
-	for _, r := range roles {
-		names = append(names, topology.Names(bed.Of(r))...)
-	}
-	return names
-}

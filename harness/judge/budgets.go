@@ -2,6 +2,7 @@ package judge
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -156,7 +157,7 @@ func attempts(h history.History) (history.Budget, bool) {
 	roles := roles(h)
 	tried := map[string]int64{}
 	for _, l := range h.Ledger {
-		if roles[l.Server] == "supernode" {
+		if roles[l.Server] == "supernode" && !hogged(h, l) {
 			tried[l.Client+">"+l.Server] += l.Conns
 		}
 	}
@@ -171,6 +172,13 @@ func attempts(h history.History) (history.Budget, bool) {
 		}
 	}
 	return b, len(tried) > 0
+}
+
+// hogged says whether a fault held connections of its own on a link: those are no attempts.
+func hogged(h history.History, l history.LinkBytes) bool {
+	return slices.ContainsFunc(h.Faults, func(f history.Fault) bool {
+		return f.Kind == "fd-hog" && strings.HasPrefix(f.Target, fmt.Sprintf("%s>%s:%d ", l.Client, l.Server, l.Port))
+	})
 }
 
 // wasted is what a peer got over its links beyond the files that it has: what was asked of

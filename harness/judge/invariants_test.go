@@ -39,6 +39,15 @@ func TestWhatHoldsIsPassed(t *testing.T) {
 	}
 }
 
+func TestConnectionsOfAHogAreNoAttempts(t *testing.T) {
+	h := well()
+	h.Ledger[0].Conns = 200
+	h.Faults[0].Kind, h.Faults[0].Target = "fd-hog", "peer-1>supernode-1:8002 with 200 connections"
+	if verdict, reason := judge.Verdict(h); verdict != history.Pass {
+		t.Errorf("%s: %s", verdict, reason)
+	}
+}
+
 // Each case breaks one promise; all others hold.
 func TestEachInvariantCanBreak(t *testing.T) {
 	for name, tc := range map[string]struct {
