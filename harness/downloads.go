@@ -105,9 +105,15 @@ func (g ground) Exec(ctx context.Context, cmd []string) (stdout, stderr []byte, 
 	return stdout, stderr, code, err
 }
 
+// ended says whether the client's container runs no more.
+func (g ground) ended(ctx context.Context) bool {
+	_, err := g.bed.session.Engine.Ended(ctx, g.bed.Container(g.client.Name))
+	return err == nil
+}
+
 func (g ground) Hash(ctx context.Context, path string) (string, int64, error) {
 	sum, size, err := g.bed.session.Agent.HashFile(ctx, g.bed.Container(g.client.Name), path)
-	if errors.Is(err, agent.ErrNodeGone) {
+	if errors.Is(err, agent.ErrNodeGone) || err != nil && g.ended(ctx) {
 		return sum, size, fmt.Errorf("%w: %w", fs.ErrNotExist, err)
 	}
 	return sum, size, err

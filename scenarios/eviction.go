@@ -6,6 +6,7 @@ import (
 
 	"github.com/faultbed/faultbed/fixtures"
 	"github.com/faultbed/faultbed/harness"
+	"github.com/faultbed/faultbed/harness/fault"
 	"github.com/faultbed/faultbed/harness/judge"
 	"github.com/faultbed/faultbed/harness/topology"
 )
@@ -32,7 +33,9 @@ var _ = Describe("A full quota", storage, needs("quota"), func() {
 		Expect(bed.Served(full)(ctx)).To(Equal(served))
 		Expect(bed.Diagnoses(next)(ctx)).NotTo(ContainElement(HaveField("Step", "piece")))
 
-		By("downloading what it kept")
+		By("downloading what it kept, with a thin way to the seeds, so that they do not give it all first")
+		const thin = 50_000 // bytes/s over each connection: a piece takes 5 s
+		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(next).To(bed.Seeds()...).Port(65002), BytesPerSecond: thin, Direction: fault.Downstream})
 		Expect(bed.Download(ctx, next, fixtures.Fresh(2)).Wait(ctx)).To(judge.BeIntact(fixtures.Fresh(2)))
 		Expect(bed.Served(full)(ctx)).To(BeNumerically(">", served))
 	}, SpecTimeout(harness.Spec))

@@ -15,7 +15,7 @@ import (
 // when it has enough again.
 var _ = Describe("A node that runs short", resources, func() {
 	// Seen red: with a peer that does not register again, those that the supernode lost stay out.
-	It("of processor time, and is the supernode, loses nobody for good, and no file", needs("leases"), func(ctx SpecContext) {
+	It("of processor time, and is the supernode, loses nobody for good, and no file", kills("lost-supernode-never-returned-to"), needs("leases"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 
 		By("leaving the supernode a fiftieth of a core, and downloading on every peer")
@@ -74,7 +74,7 @@ var _ = Describe("A node that runs short", resources, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with 16 MiB, the kernel kills it, and the verdict names it.
-	It("of memory, and is a peer, gets a file larger than that", needs("quota"), func(ctx SpecContext) {
+	It("of memory, and is a peer, gets a file larger than that", kills("whole-file-in-memory"), needs("quota"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		const memory = 48 << 20 // bytes; an idle peer holds 20 MiB
 		file := fixtures.Layer64M

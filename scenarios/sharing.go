@@ -22,14 +22,14 @@ var _ = Describe("A file in the swarm", sharing, func() {
 	// Seen red: with the nearness of parents turned round, the far ones give the most.
 	It("is taken from the nearest who have it", kills("far-parents-first"), needs("seed-order"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 1, 4).Located("b", "peer-1", "peer-2"))
-		near, peer, file := bed.Node("peer-2"), bed.Node("peer-1"), fixtures.Layer4M
+		near, peer, file := bed.Node("peer-2"), bed.Node("peer-1"), fixtures.Layer16M
 
 		By("bringing it to a peer near by, and to two far away, all with ways of one width")
 		holders := others(bed.Peers(), peer)
 		for _, holder := range holders {
 			Expect(bed.Download(ctx, holder, file).Wait(ctx)).To(judge.BeIntact(file))
 		}
-		const rate = 400_000 // bytes/s over each connection: who is asked for more gives more
+		const rate = 800_000 // bytes/s over each connection: who is asked for more gives more
 		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(peer).To(append(bed.Seeds(), holders...)...).Port(65002), BytesPerSecond: rate, Direction: fault.Downstream})
 		before, err := bed.Ledger(ctx)
 		Expect(err).NotTo(HaveOccurred())

@@ -219,7 +219,8 @@ type Download struct {
 	File      string `json:"file"`
 	Size      int64  `json:"size,omitempty"`     // of the file
 	LimitMS   int64  `json:"limit_ms,omitempty"` // after which it had to be over, in whatever way
-	Bytes     int64  `json:"bytes"`              // that arrived on disk
+	Bytes     int64  `json:"bytes"`              // that arrived on disk, or passed if it was proxied
+	Proxied   bool   `json:"proxied,omitempty"`
 	SHA256OK  bool   `json:"sha256_ok"`
 	StartedMS int64  `json:"started_ms"`
 	TookMS    int64  `json:"took_ms"`

@@ -58,9 +58,10 @@ func StartProxied(ctx context.Context, g Ground, client, url string, dial Dial, 
 
 func start(ctx context.Context, g Ground, client string, file fixtures.File, limit time.Duration, by way) *Download {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	_, through := by.(proxied)
 	d := &Download{
 		ground: g, file: file, cancel: cancel, done: make(chan struct{}),
-		record: history.Download{Peer: client, File: file.Name, Size: file.Size, LimitMS: limit.Milliseconds(), StartedMS: g.Now()},
+		record: history.Download{Peer: client, File: file.Name, Size: file.Size, LimitMS: limit.Milliseconds(), StartedMS: g.Now(), Proxied: through},
 	}
 	go d.run(ctx, by)
 	return d

@@ -100,8 +100,15 @@ func (c *conductor) landed(f *flight) {
 }
 
 // slow is from when on a piece is overdue: after twice the usual time of this
-// download, and no sooner than a retry would come.
-func (c *conductor) slow() time.Duration { return max(c.d.cfg.Profile.RetryInitial, 2*c.usual) }
+// download, and no sooner than a retry would come. Until one has come nobody knows what is
+// usual, and a thin way is no reason to ask for everything twice: a connection has the time
+// that it may take to be made.
+func (c *conductor) slow() time.Duration {
+	if c.usual == 0 {
+		return c.d.cfg.Profile.DialTimeout
+	}
+	return max(c.d.cfg.Profile.RetryInitial, 2*c.usual)
+}
 
 // flying lists the pieces on their way from parents; those from the origin come as
 // parts of longer requests, which are not made twice.
