@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/faultbed/faultbed/harness/fault"
 	"github.com/faultbed/faultbed/harness/system"
 	"github.com/faultbed/faultbed/harness/topology"
 )
@@ -24,6 +25,7 @@ func (b *Bed) Doctor(peer topology.Node) func(context.Context) ([]system.Finding
 		}
 		ctx, cancel := context.WithTimeout(ctx, Examination)
 		defer cancel()
+		defer b.noteOwn(ctx, peer)()
 		stdout, stderr, code, err := b.session.Engine.Exec(ctx, b.Container(peer.Name), d.Doctor(b.topo, peer))
 		if err := b.final(err); err != nil {
 			return nil, err
@@ -36,6 +38,25 @@ func (b *Bed) Doctor(peer topology.Node) func(context.Context) ([]system.Finding
 			found[i].Target = b.byName(found[i].Target)
 		}
 		return found, nil
+	}
+}
+
+// noteOwn returns a function that takes the connections which a node has opened since for
+// ours: its doctor tries every port, again and again, and that is no attempt to join.
+func (b *Bed) noteOwn(ctx context.Context, n topology.Node) func() {
+	before, err := b.ledger(ctx)
+	return func() {
+		after, errAfter := b.ledger(ctx)
+		if err != nil || errAfter != nil {
+			return // then they count
+		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for _, l := range after.Since(before) {
+			if l.Client == n.Name {
+				b.dialled[fault.Edge{Client: l.Client, Server: l.Server, Port: l.Port}] += l.Conns
+			}
+		}
 	}
 }
 

@@ -41,6 +41,7 @@ var _ = Describe("Discovery", discovery, func() {
 
 		By("starting a peer elsewhere under its name, and killing it where it was")
 		bed.Open(ctx, elsewhere)
+		Eventually(ctx, bed.Connects(one, elsewhere, 65002)).WithTimeout(bed.Bounds().Notice).Should(Equal(harness.PortOpen))
 		bed.Inject(ctx, fault.Kill{Nodes: []topology.Node{there}})
 		Eventually(ctx, func(ctx SpecContext) (int64, error) {
 			book, err := bed.Ledger(ctx)

@@ -21,7 +21,7 @@ const tooSlow = 3 * time.Second
 // names what was looked up and what came of it, and nobody has to be restarted once the
 // name is right.
 var _ = Describe("A supernode's name", dns, needs("causes"), func() {
-	// Seen red: with the name left alone, peer-1 is in; with one attempt to register it stays out.
+	// To be seen red: with one attempt to register it stays out.
 	DescribeTable("that a peer cannot look up at its start keeps it out, and lets it in once it can", func(ctx SpecContext, broken func(peer, supernode []topology.Node) fault.Fault, cause string) {
 		bed := harness.Lay(ctx, GinkgoTB(), topology.Of(1, 1, 2))
 		sick, well := bed.Peers()[0], bed.Peers()[1]
@@ -42,7 +42,7 @@ var _ = Describe("A supernode's name", dns, needs("causes"), func() {
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(sick.Name))
 		Eventually(ctx, fresh(bed, sick)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 	},
-		Entry("as it is unknown", kills("registers-once"), smoke, func(peer, supernode []topology.Node) fault.Fault {
+		Entry("as it is unknown", smoke, func(peer, supernode []topology.Node) fault.Fault {
 			return fault.DNSFail{Nodes: peer, Of: supernode, With: fault.NXDomain}
 		}, "no such host", SpecTimeout(harness.Spec)),
 		Entry("as nobody answers", func(peer, supernode []topology.Node) fault.Fault {
@@ -53,8 +53,8 @@ var _ = Describe("A supernode's name", dns, needs("causes"), func() {
 		}, "timed out", SpecTimeout(harness.Spec)),
 	)
 
-	// Seen red: with a resolver slower than a connection may take, nobody gets in.
-	It("that is looked up slowly, as all others, is no reason to stay out", kills("slow-taken-for-dead"), func(ctx SpecContext) {
+	// To be seen red: with a resolver slower than a connection may take, nobody gets in.
+	It("that is looked up slowly, as all others, is no reason to stay out", func(ctx SpecContext) {
 		bed := harness.Lay(ctx, GinkgoTB(), topology.Of(1, 1, 2))
 
 		By("slowing down what a peer looks up, then starting the swarm")

@@ -15,8 +15,7 @@ import (
 // Supernodes know their seeds by name. A name that leads them nowhere, or astray, takes
 // that seed's turn and no more.
 var _ = Describe("A seed's name", dns, needs("wrong-seed"), func() {
-	// Seen red: with a search that ends at the first seed, the file comes from the origin; with the name
-	// left alone, the primary serves.
+	// Seen red: with a search that ends at the first seed, the file comes from the origin.
 	DescribeTable("that the supernode cannot use makes the backup serve, until it can", func(ctx SpecContext, broken func(bed *harness.Bed) fault.Fault, told types.GomegaMatcher) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		primary, backup, peer := bed.Seeds()[0], bed.Seeds()[1], bed.Peers()[0]
