@@ -21,7 +21,7 @@ const tooSlow = 3 * time.Second
 // names what was looked up and what came of it, and nobody has to be restarted once the
 // name is right.
 var _ = Describe("A supernode's name", dns, needs("causes"), func() {
-	// To be seen red: with one attempt to register it stays out.
+	// Seen red: with one attempt to register it stays out.
 	DescribeTable("that a peer cannot look up at its start keeps it out, and lets it in once it can", func(ctx SpecContext, broken func(peer, supernode []topology.Node) fault.Fault, cause string) {
 		bed := harness.Lay(ctx, GinkgoTB(), topology.Of(1, 1, 2))
 		sick, well := bed.Peers()[0], bed.Peers()[1]
@@ -42,7 +42,7 @@ var _ = Describe("A supernode's name", dns, needs("causes"), func() {
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(sick.Name))
 		Eventually(ctx, fresh(bed, sick)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 	},
-		Entry("as it is unknown", smoke, func(peer, supernode []topology.Node) fault.Fault {
+		Entry("as it is unknown", kills("registers-once"), smoke, func(peer, supernode []topology.Node) fault.Fault {
 			return fault.DNSFail{Nodes: peer, Of: supernode, With: fault.NXDomain}
 		}, "no such host", SpecTimeout(harness.Spec)),
 		Entry("as nobody answers", func(peer, supernode []topology.Node) fault.Fault {

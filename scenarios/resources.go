@@ -14,8 +14,8 @@ import (
 // A node that runs out of something costs nobody else a file, and is as good as before
 // when it has enough again.
 var _ = Describe("A node that runs short", resources, func() {
-	// To be seen red: with a patience of 200 ms for a supernode's answers, files come from the origin.
-	It("of processor time, and is the supernode, loses nobody for good, and no file", needs("leases"), func(ctx SpecContext) {
+	// Seen red: with a patience of 200 ms for a supernode's answers, files come from the origin.
+	It("of processor time, and is the supernode, loses nobody for good, and no file", kills("slow-taken-for-dead"), needs("leases"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 
 		By("leaving the supernode a fiftieth of a core, and downloading on every peer")
