@@ -21,8 +21,8 @@ const tooSlow = 3 * time.Second
 // names what was looked up and what came of it, and nobody has to be restarted once the
 // name is right.
 var _ = Describe("A supernode's name", dns, needs("causes"), func() {
-	// To be seen red: with one attempt to register it stays out.
-	DescribeTable("that a peer cannot look up at its start keeps it out, and lets it in once it can", func(ctx SpecContext, broken func(peer, supernode []topology.Node) fault.Fault, cause string) {
+	// Seen red: with one attempt to register it stays out.
+	DescribeTable("that a peer cannot look up at its start keeps it out, and lets it in once it can", kills("registers-once"), func(ctx SpecContext, broken func(peer, supernode []topology.Node) fault.Fault, cause string) {
 		bed := harness.Lay(ctx, GinkgoTB(), topology.Of(1, 1, 2))
 		sick, well := bed.Peers()[0], bed.Peers()[1]
 

@@ -30,7 +30,7 @@ var _ = Describe("Retry", retry, func() {
 		By("downloading")
 		Expect(bed.Download(ctx, peer, file).Wait(ctx)).To(SatisfyAll(
 			judge.BeIntact(file),
-			HaveField("From.Origin", BeNumerically("<", file.Size/2)),
+			HaveField("From.Origin", BeNumerically("<", file.Size/4)),
 		))
 	}, SpecTimeout(harness.Spec))
 

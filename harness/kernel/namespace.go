@@ -43,6 +43,9 @@ type Namespace struct {
 // Open takes hold of the process's network namespace. The name is for errors.
 func Open(name string, pid int) (*Namespace, error) {
 	number, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if errors.Is(err, unix.ESRCH) {
+		err = errors.Join(ErrGone, err) // it ended after the engine was asked for its number
+	}
 	if err != nil {
 		return nil, fmt.Errorf("node %s: open process %d: %w", name, pid, err)
 	}

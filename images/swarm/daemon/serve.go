@@ -25,6 +25,9 @@ func (d *Daemon) ObtainTask(req *pb.ObtainRequest, stream grpc.ServerStreamingSe
 	if err := swarm.CheckProtocol("seed", d.can, "supernode", req.GetRelease(), req.GetProtocol()); err != nil {
 		return cause.Refuse(codes.FailedPrecondition, d.host.GetName(), err)
 	}
+	if !d.cfg.Seed { // a name that leads astray must not make a peer fetch for all
+		return cause.Refuse(codes.FailedPrecondition, d.host.GetName(), errNoSeed)
+	}
 	t := d.obtain(req.GetWant().GetUrl(), req.GetWant().GetDigest(), piece.Part{}, true)
 	defer t.unpin()
 	ticker := time.NewTicker(pieceBeat(d.cfg.Profile))
