@@ -73,7 +73,7 @@ func (w exploreWords) run(i *interruption, s *screen) error {
 	if r == nil || r.dir == "" {
 		return err
 	}
-	if lost := r.keepPlans(s); lost != nil {
+	if lost := r.keepPlans(s, i.happened()); lost != nil {
 		return infra(errors.Join(lost, err))
 	}
 	return err
@@ -98,13 +98,14 @@ func (o options) goal() string {
 }
 
 // keepPlans prints each plan that is not PASS as a scenario, and leaves it in its evidence
-// folder, or in that of the run if it has none.
-func (r *runner) keepPlans(s *screen) error {
+// folder, or in that of the run if it has none. One that an interruption kept from its end
+// has shown nothing.
+func (r *runner) keepPlans(s *screen, interrupted bool) error {
 	var errs []error
 	for number := 1; number <= r.options.plans; number++ {
 		plan := explore.Draw(r.options.seed, number)
 		for _, one := range r.run.Scenarios {
-			if one.Name != explore.Title+" "+plan.Name() || one.Verdict == history.Pass {
+			if one.Name != explore.Title+" "+plan.Name() || one.Verdict == history.Pass || interrupted && one.Verdict == history.Infra {
 				continue
 			}
 			path := filepath.Join(r.dir, one.Evidence, plan.FileName())

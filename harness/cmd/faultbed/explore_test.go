@@ -47,7 +47,7 @@ func TestPlansThatDidNotPassAreKept(t *testing.T) {
 		named(1, history.Pass, ""), named(2, history.Fail, "evidence/two"), named(3, history.Infra, ""),
 	}}}
 	var said bytes.Buffer
-	if err := r.keepPlans(&screen{out: &said}); err != nil {
+	if err := r.keepPlans(&screen{out: &said}, false); err != nil {
 		t.Fatal(err)
 	}
 	for n, path := range map[int]string{2: "evidence/two/plan-2.go.txt", 3: "plan-3.go.txt"} {
@@ -55,6 +55,10 @@ func TestPlansThatDidNotPassAreKept(t *testing.T) {
 		if want := explore.Draw(7, n).Literal(); err != nil || string(text) != want || !strings.Contains(said.String(), want) {
 			t.Errorf("plan %d is not kept as it is, or not printed: %v", n, err)
 		}
+	}
+	said.Reset()
+	if err := r.keepPlans(&screen{out: &said}, true); err != nil || !strings.Contains(said.String(), "number 2,") || strings.Contains(said.String(), "number 3,") {
+		t.Errorf("after an interruption are printed, %v:\n%s", err, &said)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*.txt")); len(left) != 1 || strings.Contains(said.String(), "number 1,") {
 		t.Errorf("a plan that passed is kept: %v", left)
