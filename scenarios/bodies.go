@@ -33,7 +33,7 @@ var _ = Describe("A body of HTTP", told, needs("causes"), func() {
 		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(diagnosis("piece", seed.Name+":65002", cause)))
 		Expect(bed.Diagnoses(peer)(ctx)).To(HaveEach(diagnosis("piece", seed.Name+":65002", cause)))
 	},
-		Entry("reset", kills("one-failed-piece-ends-all", "resets-logged-as-closed"), func(l fault.Links) fault.Fault { return fault.Reset{Links: l, After: halfway} }, "reset", SpecTimeout(harness.Spec)),
+		Entry("reset", kills("resets-logged-as-closed"), func(l fault.Links) fault.Fault { return fault.Reset{Links: l, After: halfway} }, "reset", SpecTimeout(harness.Spec)),
 		Entry("cut short", kills("piece-failure-names-grpc-port"), func(l fault.Links) fault.Fault { return fault.LimitData{Links: l, After: halfway} }, "closed", SpecTimeout(harness.Spec)),
 	)
 
@@ -60,7 +60,7 @@ var _ = Describe("A body of HTTP", told, needs("causes"), func() {
 		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(diagnosis("piece", seed.Name+":65002", "stalled")))
 	}, SpecTimeout(harness.Spec))
 
-	DescribeTable("that breaks off on its way from the origin is asked for again from there:", kills("truncated-answers-accepted"), func(ctx SpecContext, broken func(fault.Links) fault.Fault, cause string) {
+	DescribeTable("that breaks off on its way from the origin is asked for again from there:", func(ctx SpecContext, broken func(fault.Links) fault.Fault, cause string) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		file := fixtures.Layer1M
 
@@ -70,8 +70,8 @@ var _ = Describe("A body of HTTP", told, needs("causes"), func() {
 		Expect(bed.Diagnoses(bed.SeedAtWork(ctx))(ctx)).To(ContainElement(diagnosis("origin", "origin-1:80", cause)))
 		Expect(bed.Served(bed.Origin())(ctx)).To(BeNumerically("<", 3*file.Size)) // what was whole is not asked for again
 	},
-		Entry("reset", func(l fault.Links) fault.Fault { return fault.Reset{Links: l, After: 4 * halfway} }, "reset", SpecTimeout(harness.Spec)),
-		Entry("cut short", func(l fault.Links) fault.Fault { return fault.LimitData{Links: l, After: 4 * halfway} }, "closed", SpecTimeout(harness.Spec)),
+		Entry("reset", kills("resets-logged-as-closed"), func(l fault.Links) fault.Fault { return fault.Reset{Links: l, After: 4 * halfway} }, "reset", SpecTimeout(harness.Spec)),
+		Entry("cut short", kills("truncated-answers-accepted"), func(l fault.Links) fault.Fault { return fault.LimitData{Links: l, After: 4 * halfway} }, "closed", SpecTimeout(harness.Spec)),
 	)
 
 	DescribeTable("in crumbs is taken as it comes, and blames nobody:", kills("first-read-taken-for-all"), func(ctx SpecContext, file fixtures.File, size, vary int) {
