@@ -15,7 +15,7 @@ import (
 )
 
 // samplesAtMost bounds a history: when there are so many, every second one goes and the
-// pace halves. With SampleEvery that is after two minutes.
+// pace halves. With SampleEvery that is after four minutes.
 const samplesAtMost = 480
 
 // sampler looks at a bed at a steady pace, from outside of the system: at the ledger each

@@ -30,8 +30,9 @@ const (
 	// stand: one that is paused never does.
 	dumpWithin = 3 * time.Second
 	// SampleEvery is the pace at which a bed's ledger is looked at for the report: fine
-	// enough for a download of a second, see README for what it costs.
-	SampleEvery = 250 * time.Millisecond
+	// enough to show a download of two seconds. With several beds on two cores each look at
+	// a proxy's metrics is felt.
+	SampleEvery = 500 * time.Millisecond
 	// CountEvery is the pace at which supernodes are asked for the report whom they count.
 	CountEvery = time.Second
 	// Lease is how long faultd waits for a sign of life from the harness. That a killed one

@@ -74,7 +74,7 @@ func (e *Engine) RemoveNetwork(ctx context.Context, n Network) error {
 }
 
 // joinPoll is the pace at which the engine is asked whether a container has joined.
-const joinPoll = 5 * time.Millisecond
+const joinPoll = 20 * time.Millisecond
 
 // join runs start, which starts a container, and lets the next one have its turn as
 // soon as the container is on the network: the longer rest of its start overlaps.
