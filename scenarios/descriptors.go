@@ -37,22 +37,6 @@ var _ = Describe("File descriptors", descriptors, func() {
 		Expect(bed.Download(ctx, sick, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
 	}, SpecTimeout(harness.Spec))
 
-	// Seen red: with a reserve that is taken back while what it was given up for is still open, the second caller gets no answer.
-	It("exhausted on a peer: it says how it is to one caller after the other", kills("reserve-taken-back-too-early"), needs("mesh"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
-		sick := bed.Peers()[0]
-
-		By("taking a peer's descriptors away")
-		bed.Inject(ctx, fault.FDLimit{Nodes: []topology.Node{sick}})
-
-		By("asking it, again and again")
-		const callers = 20 // two are not enough: a descriptor that was lost may have come back by chance
-		for n := range callers {
-			_, err := bed.Known(sick)(ctx)
-			Expect(err).NotTo(HaveOccurred(), "caller %d", n+1)
-		}
-	}, SpecTimeout(harness.Spec))
-
 	// Seen red: without seed fallback the file comes from the origin.
 	It("exhausted on the primary seed: the backup serves", kills("next-seed-never-asked"), needs("seed-order"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
