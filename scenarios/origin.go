@@ -27,7 +27,7 @@ var _ = Describe("An origin that misbehaves", origin, needs("origin-errors"), fu
 		By("asking for a file that it spoils")
 		outcome, err := bed.Download(ctx, peer, spoiled).Wait(ctx)
 		Expect(outcome, err).NotTo(judge.BeIntact(spoiled))
-		Expect(outcome).To(SatisfyAll(HaveField("Error", SatisfyAll(ContainSubstring("origin origin-1:80"), ContainSubstring(why))), HaveField("Bytes", BeZero())))
+		Expect(outcome).To(SatisfyAll(HaveField("Error", SatisfyAll(ContainSubstring("origin origin-1:80"), ContainSubstring(why))), HaveField("Bytes", BeZero())), "what is said of the origin")
 
 		By("reading that what will not change was asked for once by each")
 		for _, n := range append(bed.Seeds(), bed.Peers()...) {
@@ -55,7 +55,7 @@ var _ = Describe("An origin that misbehaves", origin, needs("origin-errors"), fu
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 
 		By("asking a proxy, without a digest to hold the answer against")
-		Expect(bed.DownloadVia(ctx, bed.Peers()[1], bed.Peers()[0], proxyPort, from(file, misbehaves)).Wait(ctx)).To(HaveField("Error", Not(BeEmpty())))
+		Expect(bed.DownloadVia(ctx, bed.Peers()[1], bed.Peers()[0], proxyPort, from(file, misbehaves)).Wait(ctx)).To(HaveField("Error", Not(BeEmpty())), "passed on though it is not whole")
 	},
 		Entry("closes early", "close-early", SpecTimeout(harness.Spec)),
 		Entry("states too long a length", "lies-long", SpecTimeout(harness.Spec)),

@@ -59,6 +59,6 @@ var _ = Describe("A file", storage, func() {
 
 		By("downloading with another file's digest")
 		Expect(bed.Download(ctx, bed.Peers()[0], wrong).Wait(ctx)).To(SatisfyAll(
-			HaveField("Error", ContainSubstring("exit status 2")), HaveField("Bytes", BeZero())))
+			HaveField("Error", ContainSubstring("exit status 2")), HaveField("Bytes", BeZero())), "what is said of a wrong file")
 	}, SpecTimeout(harness.Spec))
 })

@@ -48,7 +48,7 @@ var _ = Describe("The proxy of a peer", proxy, func() {
 		By("asking for what the origin does not have, and for what it does not give")
 		for fault, answer := range map[string]string{"404": "404 Not Found", "403": "403 Forbidden"} {
 			Expect(bed.DownloadVia(ctx, bed.Peers()[1], bed.Peers()[0], proxyPort, from(fixtures.Layer1M, fault)).Wait(ctx)).
-				To(HaveField("Error", ContainSubstring(answer)))
+				To(HaveField("Error", ContainSubstring(answer)), "what the proxy passes on")
 		}
 	}, SpecTimeout(harness.Spec))
 
