@@ -272,9 +272,9 @@ func TestFilterOfPage(t *testing.T) {
 	}
 	all := ask[string](ctx, t, visible)
 	for _, c := range []struct{ id, value, want string }{
-		{"f-verdict", "FAIL", "FAIL"},
+		{"f-verdict", "FAIL", "FAIL,FAIL"},
 		{"f-text", "no such words", ""},
-		{"f-text", "", "FAIL"},
+		{"f-text", "", "FAIL,FAIL"},
 		{"f-verdict", "", all},
 		{"f-text", "UNREACHABLE seed looks", "FAIL,KNOWN"},
 		{"f-family", "proxy", ""},
@@ -287,6 +287,15 @@ func TestFilterOfPage(t *testing.T) {
 	}
 	tell(ctx, t, `location.hash = document.querySelector('.scenario[data-verdict="PASS"]').id`)
 	do(ctx, t, chromedp.WaitVisible(chromedp.CSS(`.scenario[data-verdict="PASS"][open] .story`)))
+}
+
+func TestAnExceededBudgetStandsOut(t *testing.T) {
+	ctx, _ := browse(t, 1280, 900, "light")
+	over := ask[string](ctx, t, `Array.from(document.querySelectorAll("section")).filter(s => s.querySelector("h3")?.textContent === "Budgets")
+		.flatMap(s => Array.from(s.querySelectorAll("tr"))).filter(r => r.querySelector(".ill")).map(r => Array.from(r.cells).map(c => c.textContent).join(" ")).join("; ")`)
+	if want := "wasted bytes 293.1 MiB 16.0 MiB peer-2"; over != want {
+		t.Errorf("over budget is %q, want %q", over, want)
+	}
 }
 
 func TestPageFitsAPhone(t *testing.T) {
