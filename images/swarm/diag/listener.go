@@ -70,8 +70,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 			if err == nil {
 				return &reservedConn{Conn: conn, reserve: l.reserve}, nil
 			}
-			l.reserve.restore()
 		}
+		l.reserve.restore() // somebody else may have been faster when it was given back
 		select {
 		case <-l.closed:
 			return nil, net.ErrClosed
@@ -133,8 +133,12 @@ func (r *reserve) spend() bool {
 	return true
 }
 
-// restore takes a descriptor back; without success the next connection's end tries again.
+// restore takes a descriptor back; without success the next accept that fails tries again,
+// and the next connection's end.
 func (r *reserve) restore() {
+	if r == nil {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.file != nil || r.gone {
