@@ -17,6 +17,7 @@ import (
 var _ = Describe("A body of HTTP", told, needs("causes"), func() {
 	const halfway = 100_000 // bytes of a piece of 256 KiB
 
+	// Seen red: with resets told as closed; with the port of the parent's calls named instead of that of its pieces.
 	DescribeTable("that breaks off within a piece is taken from another parent, and the one that gave it is named:", func(ctx SpecContext, broken func(fault.Links) fault.Fault, cause string) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, file := bed.Peers()[0], fixtures.Layer4M
@@ -37,6 +38,7 @@ var _ = Describe("A body of HTTP", told, needs("causes"), func() {
 		Entry("cut short", kills("piece-failure-names-grpc-port"), func(l fault.Links) fault.Fault { return fault.LimitData{Links: l, After: halfway} }, "closed", SpecTimeout(harness.Spec)),
 	)
 
+	// Seen red: with transfers that are waited for, the piece comes from elsewhere and the log says nothing.
 	It("that stalls within a piece is noticed and named, and taken from another parent", kills("pieces-without-deadline"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, file := bed.Peers()[0], fixtures.Layer4M
@@ -60,6 +62,9 @@ var _ = Describe("A body of HTTP", told, needs("causes"), func() {
 		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(diagnosis("piece", seed.Name+":65002", "stalled")))
 	}, SpecTimeout(harness.Spec))
 
+	// Seen red: cut short, with zeros for what did not come; reset, with resets told as closed.
+	// The file has four pieces, and one comes whole in each answer: asked from the beginning again, it
+	// would never be there.
 	DescribeTable("that breaks off on its way from the origin is asked for again from there:", func(ctx SpecContext, broken func(fault.Links) fault.Fault, cause string) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		file := fixtures.Layer1M
@@ -68,12 +73,12 @@ var _ = Describe("A body of HTTP", told, needs("causes"), func() {
 		bed.Inject(ctx, broken(fault.From(bed.Seeds()...).To(bed.Origin())))
 		Expect(bed.Download(ctx, bed.Peers()[0], file).Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
 		Expect(bed.Diagnoses(bed.SeedAtWork(ctx))(ctx)).To(ContainElement(diagnosis("origin", "origin-1:80", cause)))
-		Expect(bed.Served(bed.Origin())(ctx)).To(BeNumerically("<", 3*file.Size)) // what was whole is not asked for again
 	},
 		Entry("reset", kills("resets-logged-as-closed"), func(l fault.Links) fault.Fault { return fault.Reset{Links: l, After: 4 * halfway} }, "reset", SpecTimeout(harness.Spec)),
 		Entry("cut short", kills("truncated-answers-accepted"), func(l fault.Links) fault.Fault { return fault.LimitData{Links: l, After: 4 * halfway} }, "closed", SpecTimeout(harness.Spec)),
 	)
 
+	// Seen red: with the first bytes that come taken for the piece.
 	DescribeTable("in crumbs is taken as it comes, and blames nobody:", kills("first-read-taken-for-all"), func(ctx SpecContext, file fixtures.File, size, vary int) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]

@@ -19,7 +19,7 @@ var _ = Describe("Two troubles at once", combined, func() {
 	// A release that does not register again, as 2.1.0, is in once it is restarted: that is all
 	// that it can promise, and so all that is asked of it.
 	// Seen red: with a supernode that takes no neighbouring release.
-	DescribeTable("other releases, and a bad way to the supernode:", needs("previous"), needs("next"), func(ctx SpecContext, trouble func(fault.Links) fault.Fault) {
+	DescribeTable("other releases, and a bad way to the supernode:", kills("right-minor-refused"), needs("previous"), needs("next"), func(ctx SpecContext, trouble func(fault.Links) fault.Fault) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().Released(topology.Next, "peer-1").Released(topology.Previous, "peer-2"))
 		newer, older, file := bed.Node("peer-1"), bed.Node("peer-2"), fixtures.Layer1M
 
@@ -37,7 +37,7 @@ var _ = Describe("Two troubles at once", combined, func() {
 		Eventually(ctx, fresh(bed, newer)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 		Expect(bed.Download(ctx, older, fixtures.Fresh(100)).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Fresh(100)), judge.ComeFromSwarm()))
 	},
-		Entry("closed", kills("right-minor-refused"), func(l fault.Links) fault.Fault { return fault.Drop{Links: l} }, SpecTimeout(harness.Spec)),
+		Entry("closed", func(l fault.Links) fault.Fault { return fault.Drop{Links: l} }, SpecTimeout(harness.Spec)),
 		Entry("losing a tenth of the packets", func(l fault.Links) fault.Fault { return fault.Loss{Links: l, Percent: 10} }, SpecTimeout(harness.Spec)),
 		Entry("long", func(l fault.Links) fault.Fault { return fault.Delay{Links: l, By: 300 * time.Millisecond} }, SpecTimeout(harness.Spec)),
 		Entry("swallowing full packets", func(l fault.Links) fault.Fault { return fault.MTU{Links: l, Bytes: vpnMTU} }, SpecTimeout(harness.Spec)),

@@ -60,7 +60,7 @@ var anybody = roles(topology.Seed, topology.Peer)
 func roles(r ...topology.Role) []topology.Role { return r }
 
 var _ = Describe("Links of one kind", retry, needs("mesh"), func() {
-	// Seen red: with what each mutant breaks; with the cut left out, by whom a peer knows or by the source.
+	// Seen red: with what each mutant breaks.
 	DescribeTable("cut one way, the other way, and together with another kind cost nobody a file:", func(ctx SpecContext, kind linkKind, others []linkKind) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, n := bed.Peers()[0], 100

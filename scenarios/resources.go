@@ -37,7 +37,7 @@ var _ = Describe("A node that runs short", resources, func() {
 
 	// Seen red: with pieces that arrive together and look for room each by itself, all but one find
 	// none, and the file comes from the origin.
-	It("of disk, and is a peer, gets its file past it, or makes room by what it has", needs("quota"), func(ctx SpecContext) {
+	It("of disk, and is a peer, gets its file past it, or makes room by what it has", kills("no-room-on-a-full-disk"), needs("quota"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().Disk(disk, "peer-1"))
 		full, other, file := bed.Node("peer-1"), bed.Node("peer-2"), fixtures.Layer4M
 
@@ -108,7 +108,7 @@ var _ = Describe("A node that runs short", resources, func() {
 	}, SpecTimeout(harness.Spec))
 
 	// To be seen red: with a supernode that does not accept again. One whose accept ends at EMFILE passes.
-	It("of descriptors, as somebody leaks connections to the supernode, keeps those it has, and takes newcomers afterwards", needs("seed-order"), func(ctx SpecContext) {
+	It("of descriptors, as somebody leaks connections to the supernode, keeps those it has, and takes newcomers afterwards", kills("accept-gives-up"), needs("seed-order"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().Descriptors(few, "supernode-1"))
 		supernode, newcomer := bed.Supernodes()[0], bed.Peers()[1]
 
