@@ -15,7 +15,7 @@ import (
 // when it has enough again.
 var _ = Describe("A node that runs short", resources, func() {
 	// Seen red: with a patience of 250 ms for a supernode's answers, files come from the origin.
-	It("of processor time, and is the supernode, loses nobody for good, and no file", kills("slow-taken-for-dead"), needs("leases"), func(ctx SpecContext) {
+	It("of processor time, and is the supernode, loses nobody for good, and no file", needs("leases"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 
 		By("leaving the supernode a fiftieth of a core, and downloading on every peer")
@@ -91,7 +91,7 @@ var _ = Describe("A node that runs short", resources, func() {
 	)
 
 	// Seen red: with a node that stops listening when it finds no descriptor, its log has nothing of it.
-	It("of descriptors, as somebody leaks connections to a seed, is passed over until they are closed", kills("accept-gives-up"), needs("seed-order"), func(ctx SpecContext) {
+	It("of descriptors, as somebody leaks connections to a seed, is passed over until they are closed", needs("seed-order"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().Descriptors(few, "seed-1"))
 		primary, peer := bed.Seeds()[0], bed.Peers()[0]
 
@@ -107,7 +107,7 @@ var _ = Describe("A node that runs short", resources, func() {
 		Expect(bed.Members(ctx)).To(ConsistOf(topology.Names(append(bed.Seeds(), bed.Peers()...))))
 	}, SpecTimeout(harness.Spec))
 
-	// To be seen red: with a supernode that does not accept again. One whose accept ends at EMFILE passes.
+	// Seen red: with a supernode that does not accept again.
 	It("of descriptors, as somebody leaks connections to the supernode, keeps those it has, and takes newcomers afterwards", kills("accept-gives-up"), needs("seed-order"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().Descriptors(few, "supernode-1"))
 		supernode, newcomer := bed.Supernodes()[0], bed.Peers()[1]
@@ -120,7 +120,7 @@ var _ = Describe("A node that runs short", resources, func() {
 		By("closing them, and starting a peer anew")
 		hog.Heal(ctx)
 		bed.Replace(ctx, newcomer)
-		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ConsistOf(topology.Names(append(bed.Seeds(), bed.Peers()...))))
+		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ConsistOf(topology.Names(append(bed.Seeds(), bed.Peers()...))), "who is let in afterwards")
 		Eventually(ctx, fresh(bed, newcomer)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 	}, SpecTimeout(harness.Spec))
 })
