@@ -74,7 +74,7 @@ var _ = Describe("Churn", churn, needs("resume"), func() {
 		for _, peer := range bed.Peers() {
 			tried, err := bed.Diagnoses(peer)(ctx)
 			Expect(err).NotTo(HaveOccurred())
-			Expect(attempts(tried)).To(And(BeNumerically(">", 0), BeNumerically("<=", most)), peer.Name)
+			Expect(attempts(tried, "register")).To(And(BeNumerically(">", 0), BeNumerically("<=", most)), peer.Name)
 		}
 		Expect(bed.Download(ctx, bed.Peers()[0], fixtures.Layer1M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer1M), judge.ComeFromSwarm()))
 	}, SpecTimeout(harness.Spec))
@@ -88,10 +88,10 @@ func onEach(ctx SpecContext, bed *harness.Bed, peers []topology.Node, file fixtu
 	return downloads
 }
 
-// attempts counts those to register that failed.
-func attempts(tried []system.Diagnosis) (n int) {
+// attempts counts those at a step that failed.
+func attempts(tried []system.Diagnosis, step string) (n int) {
 	for _, d := range tried {
-		if d.Step == "register" {
+		if d.Step == step {
 			n++
 		}
 	}

@@ -20,7 +20,7 @@ var _ = Describe("An origin that misbehaves", origin, needs("origin-errors"), fu
 	)
 
 	// Seen red: 404, close-early and lies-short with an origin that does not know them.
-	DescribeTable("is told from one that serves", func(ctx SpecContext, misbehaves string, why string, attempts int) {
+	DescribeTable("is told from one that serves", func(ctx SpecContext, misbehaves string, why string, most int) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer, spoiled := bed.Peers()[0], from(file, misbehaves)
 
@@ -33,7 +33,7 @@ var _ = Describe("An origin that misbehaves", origin, needs("origin-errors"), fu
 		for _, n := range append(bed.Seeds(), bed.Peers()...) {
 			asked, err := bed.Diagnoses(n)(ctx)
 			Expect(err).NotTo(HaveOccurred())
-			Expect(len(asked)).To(BeNumerically("<=", attempts), "attempts of "+n.Name)
+			Expect(attempts(asked, "origin")).To(BeNumerically("<=", most), "attempts of "+n.Name)
 		}
 
 		By("asking for one that it serves")
