@@ -36,7 +36,7 @@ func finding(check, target, fact string) types.GomegaMatcher {
 // Whatever keeps a peer out of the swarm, or starves it there, one command on the peer
 // names it, with the target, what was measured, and the cure; and says nothing of what is well.
 var _ = Describe("The doctor on a peer", diagnoses, needs("doctor"), func() {
-	small := topology.Small()
+	small := topology.Tiny()
 	node := func(name string) []topology.Node { n, _ := small.Node(name); return []topology.Node{n} }
 	on := func(name string, ports ...int) fault.Links { return fault.Into(node(name)...).Port(ports...) }
 	const lost = "a seed that supernodes named and no longer do"

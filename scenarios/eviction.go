@@ -18,7 +18,7 @@ var _ = Describe("A full quota", storage, needs("quota"), func() {
 	// gone hears so, and asks elsewhere.
 	It("makes room by what was not used for longest", kills("quota-ignored"), func(ctx SpecContext) {
 		const quota = 5 << 20 // the layer of 4 MiB and one file of 1 MiB, not two
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small().Located("b", "peer-1", "peer-2").Quota(quota, "peer-1"))
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny().Located("b", "peer-1", "peer-2").Quota(quota, "peer-1"))
 		full, next, file := bed.Node("peer-1"), bed.Node("peer-2"), fixtures.Layer4M
 
 		By("filling the quota of a peer, and once more")
@@ -43,7 +43,7 @@ var _ = Describe("A full quota", storage, needs("quota"), func() {
 	// Seen red: without a quota, the peer holds the file.
 	It("is no reason to be left without a file that is too large for it", kills("quota-ignored"), func(ctx SpecContext) {
 		const quota = 3 << 20
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small().Quota(quota, "peer-1"))
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny().Quota(quota, "peer-1"))
 
 		By("downloading more than the peer may hold")
 		Expect(bed.Download(ctx, bed.Node("peer-1"), fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromOrigin()))

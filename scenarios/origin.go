@@ -21,7 +21,7 @@ var _ = Describe("An origin that misbehaves", origin, needs("origin-errors"), fu
 
 	// Seen red: 404, close-early and lies-short with an origin that does not know them.
 	DescribeTable("is told from one that serves", func(ctx SpecContext, misbehaves string, why string, most int) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer, spoiled := bed.Peers()[0], from(file, misbehaves)
 
 		By("asking for a file that it spoils")
@@ -52,7 +52,7 @@ var _ = Describe("An origin that misbehaves", origin, needs("origin-errors"), fu
 
 	// Seen red: with zeros for what the origin did not send, the proxy's answer looks whole.
 	DescribeTable("is no reason for a proxy to pass on what is not whole", kills("truncated-answers-accepted"), func(ctx SpecContext, misbehaves string) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 
 		By("asking a proxy, without a digest to hold the answer against")
 		Expect(bed.DownloadVia(ctx, bed.Peers()[1], bed.Peers()[0], proxyPort, from(file, misbehaves)).Wait(ctx)).To(HaveField("Error", Not(BeEmpty())), "passed on though it is not whole")
@@ -63,7 +63,7 @@ var _ = Describe("An origin that misbehaves", origin, needs("origin-errors"), fu
 
 	// Seen red: with redirects that are not followed, the second one does not arrive.
 	DescribeTable("in a way that can be lived with costs nobody the file", func(ctx SpecContext, misbehaves string) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		odd := from(file, misbehaves)
 
 		By("asking for the file on two peers")

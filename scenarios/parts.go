@@ -17,7 +17,7 @@ var _ = Describe("A file", storage, func() {
 	// Seen red: with a preheat that does not wait, seeds have nothing when the origin goes.
 	It("that a seed was preheated with outlives its origin", kills("preheat-says-done-at-once"), needs("preheat"), smoke, func(ctx SpecContext) {
 		const originRate = 4 << 20 // bytes/s: the file takes a second
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny().OriginLimited(originRate))
 		file := fixtures.Layer4M
 
 		By("preheating a seed")
@@ -32,7 +32,7 @@ var _ = Describe("A file", storage, func() {
 
 	// Seen red: with peers that preheat like seeds, it succeeds.
 	It("is brought ahead of time by seeds only", kills("preheats-without-being-a-seed"), needs("preheat"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 
 		By("preheating a peer")
 		Expect(bed.Preheat(ctx, bed.Peers()[0], fixtures.Layer1M)).To(MatchError(ContainSubstring("no seed")))
@@ -40,7 +40,7 @@ var _ = Describe("A file", storage, func() {
 
 	// Seen red: with all pieces taken for needed, twenty times as much comes.
 	It("of which a part is asked for costs that part", kills("ranges-shifted"), needs("parts"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		file := fixtures.Layer64M // of pieces of 1 MiB
 
 		By("fetching bytes that lie in two pieces")
@@ -53,7 +53,7 @@ var _ = Describe("A file", storage, func() {
 
 	// Seen red: without a digest to hold it against, it is taken.
 	It("that is not what was promised is refused by everybody", kills("file-digest-skipped"), needs("origin-errors"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		wrong := fixtures.Layer1M
 		wrong.SHA256 = fixtures.Layer4M.SHA256
 

@@ -18,7 +18,7 @@ const proxyPort = 65001
 var _ = Describe("The proxy of a peer", proxy, func() {
 	// Seen red: with a proxy that asks the origin itself, as the next one.
 	It("takes files from the swarm, for itself and for another node", kills("proxy-passes-the-swarm-by"), smoke, func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer, client, file := bed.Peers()[0], bed.Peers()[1], fixtures.Layer4M
 
 		By("asking from its own node")
@@ -29,7 +29,7 @@ var _ = Describe("The proxy of a peer", proxy, func() {
 	}, SpecTimeout(harness.Spec))
 
 	It("behind a closed port is away, and there again when it is opened", kills("proxy-passes-the-swarm-by"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer, client, file := bed.Peers()[0], bed.Peers()[1], fixtures.Layer1M
 
 		By("closing the port")
@@ -43,7 +43,7 @@ var _ = Describe("The proxy of a peer", proxy, func() {
 
 	// Seen red: with 502 for everything that an origin refuses.
 	It("passes on what the origin refuses", needs("origin-errors"), kills("origin-refusal-hidden"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 
 		By("asking for what the origin does not have, and for what it does not give")
 		for fault, answer := range map[string]string{"404": "404 Not Found", "403": "403 Forbidden"} {
@@ -53,7 +53,7 @@ var _ = Describe("The proxy of a peer", proxy, func() {
 	}, SpecTimeout(harness.Spec))
 
 	It("goes to the origin when all seeds are away", kills("origin-never-asked"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer, file := bed.Peers()[0], fixtures.Layer4M
 
 		By("taking the seeds away")

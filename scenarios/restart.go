@@ -17,7 +17,7 @@ var _ = Describe("A restarted peer", storage, needs("resume"), func() {
 	// Seen red: with a store that is cleared at start, as in 2.1.0, all of it comes again.
 	It("goes on where its download was", kills("pieces-lost-on-restart"), func(ctx SpecContext) {
 		const originRate = 2 << 20 // bytes/s: 16 MiB take 8 s
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny().OriginLimited(originRate))
 		// Asked for by another node, which lives on, through the peer's proxy.
 		peer, client, file := bed.Peers()[0], bed.Peers()[1], fixtures.Layer16M
 
@@ -40,7 +40,7 @@ var _ = Describe("A restarted peer", storage, needs("resume"), func() {
 
 	// Seen red: with a store that is cleared at start, seeds serve it.
 	It("serves what it had", kills("rejoin-announces-wanted-only", "pieces-lost-on-restart"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small().Located("b", "peer-1", "peer-2"))
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny().Located("b", "peer-1", "peer-2"))
 		file := fixtures.Layer4M
 
 		By("bringing the file to a peer far from the seeds")

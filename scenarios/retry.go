@@ -20,7 +20,7 @@ const flapPeriod = 2 * time.Second // half of it up, half down
 var _ = Describe("Retry", retry, func() {
 	// Seen red: with one attempt to register, as in 2.1.0, peer-1 stays out.
 	It("registers over a link that flaps", kills("registers-once"), smoke, func(ctx SpecContext) {
-		bed := harness.Lay(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Lay(ctx, GinkgoTB(), topology.Tiny())
 		peer := bed.Peers()[0]
 
 		By("letting the link to the supernode flap, then starting the swarm")
@@ -34,7 +34,7 @@ var _ = Describe("Retry", retry, func() {
 
 	// Seen red: with a peer that does not register again once it was in, peer-1 stays out.
 	It("registers again when the supernode no longer resets its connections", kills("lost-supernode-never-returned-to", "resets-logged-as-closed"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer := bed.Peers()[0]
 
 		By("resetting what the supernode answers to a peer")
@@ -49,7 +49,7 @@ var _ = Describe("Retry", retry, func() {
 	}, SpecTimeout(harness.Spec))
 
 	It("gets files from the swarm again when the supernode no longer resets its connections", kills("lost-supernode-never-returned-to"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer := bed.Peers()[0]
 
 		By("resetting what the supernode answers to a peer, and downloading")
@@ -64,7 +64,7 @@ var _ = Describe("Retry", retry, func() {
 
 	// Seen red: without retries, as in 2.1.0, the count stays 0.
 	DescribeTable("finds a supernode that was away", func(ctx SpecContext, how fault.How) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		everybody := topology.Names(append(bed.Seeds(), bed.Peers()...))
 
 		By("taking the supernode away")
@@ -86,7 +86,7 @@ var _ = Describe("Retry", retry, func() {
 
 	// Seen red: with a patience of 250 ms for parents, the file comes from the origin.
 	It("takes a slow supernode for slow, not for dead", kills("slow-taken-for-dead"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer := bed.Peers()[0]
 		everybody := topology.Names(append(bed.Seeds(), bed.Peers()...))
 

@@ -17,7 +17,7 @@ import (
 var _ = Describe("A silent link to the supernode", retry, func() {
 	// Seen red: with a peer that bears any silence on its stream, the log has no stall.
 	It("that is half open is noticed, named, and replaced", kills("silence-never-noticed"), needs("leases"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer := bed.Peers()[0]
 
 		By("letting the supernode's end of a peer's connection vanish")
@@ -33,7 +33,7 @@ var _ = Describe("A silent link to the supernode", retry, func() {
 
 	// Seen red, up: with a supernode that only calls back, the peer stays in; down: with a peer that does not register again.
 	DescribeTable("one way takes the peer out, and back in once it talks", needs("leases"), func(ctx SpecContext, way fault.Direction) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer := bed.Peers()[0]
 
 		By("dropping what one of them says")
@@ -50,7 +50,7 @@ var _ = Describe("A silent link to the supernode", retry, func() {
 
 	// Seen red: without a backoff a hundred attempts a second; with one that grows to two minutes, none in time.
 	It("that refuses is tried ever more rarely, and not too rarely", kills("backoff-without-ceiling", "no-backoff", "backoff-without-a-top"), needs("paced-retry"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer, least, most := bed.Peers()[0], bed.Bounds().RetryPauseLeast, bed.Bounds().RetryPauseMost
 
 		By("refusing a peer's way to the supernode, and looking when it tries")

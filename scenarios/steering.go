@@ -17,7 +17,7 @@ import (
 var _ = Describe("A closed way to the supernode", steering, func() {
 	// Seen red: with the way left open, the file comes from the swarm.
 	DescribeTable("is closed by address and by name", func(ctx SpecContext, how fault.How) {
-		bed := harness.Lay(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Lay(ctx, GinkgoTB(), topology.Tiny())
 		shut := bed.Peers()[0]
 
 		By("closing the way of one peer, then starting the swarm")

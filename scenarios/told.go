@@ -18,7 +18,7 @@ var _ = Describe("A failed connection", told, needs("causes"), func() {
 
 	// Seen red: with a log that leaves out target or cause, names another cause, or says nothing.
 	DescribeTable("is told with its target and its cause:", func(ctx SpecContext, what func(*harness.Bed) fault.Fault, step, cause string) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer := bed.Peers()[0]
 
 		By("breaking a peer's connection to its supernode")
