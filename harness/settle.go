@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,13 +93,13 @@ func (b *Bed) missing(ctx context.Context, s *history.Settled) (lines []string) 
 }
 
 // returning are the names of the seeds and peers that this supernode has to count when
-// nothing is broken: those that run, speak its protocol, come back by themselves, and were
-// not given too few descriptors to begin with.
+// nothing is broken: those that run, speak its protocol, come back by themselves, were
+// not given too few descriptors to begin with, and share their name with nobody.
 func (b *Bed) returning(supernode topology.Node) []string {
 	v, versioned := b.session.System.(system.Versioned)
 	var want []string
 	for _, n := range b.topo.Of(topology.Seed, topology.Peer) {
-		if !b.running(n) || n.Descriptors > 0 {
+		if !b.running(n) || n.Descriptors > 0 || b.namesakes(n) > 0 {
 			continue
 		}
 		if versioned && (!v.Speak(supernode.Release, n.Release) || !v.Returns(supernode.Release) || !v.Returns(n.Release)) {
@@ -107,6 +108,17 @@ func (b *Bed) returning(supernode topology.Node) []string {
 		want = append(want, n.Name)
 	}
 	return want
+}
+
+// namesakes is how many others go by a node's name in the swarm: there only one of them
+// can be counted, now this one, now that.
+func (b *Bed) namesakes(one topology.Node) (others int) {
+	for _, n := range b.topo.Nodes {
+		if n.Name != one.Name && cmp.Or(n.Stated, n.Name) == cmp.Or(one.Stated, one.Name) {
+			others++
+		}
+	}
+	return others
 }
 
 // running says whether a node was let through its gate, and no fault has ended it since.
