@@ -33,6 +33,9 @@ func (c scene) cause(f finding) (Cause, string) {
 			return Version, l.Node + " refuses " + f.node
 		}
 	}
+	if port(f.target) == dnsPort { // nobody but a probe asks there
+		return DNS, fmt.Sprintf("%s asked for the name of %s: %s", f.node, f.server(), strings.TrimPrefix(f.how, unsaid))
+	}
 	if why, ok := c.cutOff(f.node, f.since); ok {
 		return DeadSeed, why
 	}
@@ -93,6 +96,9 @@ func (c scene) large(f finding) string {
 	}
 	return ""
 }
+
+// dnsPort is where names are asked for (RFC 1035).
+const dnsPort = 53
 
 // ethernet is the MTU of a bed's links, in bytes.
 const ethernet = 1500

@@ -81,6 +81,9 @@ func Of(s history.Scenario) Diagnosis {
 	d := Diagnosis{Step: f.step, Link: f.link(), SinceMS: &f.since, Lines: c.lines(f)}
 	d.Cause, d.Why = c.cause(f)
 	d.Words = strings.Join([]string{f.words() + c.lastSeen(f), looks(d.Cause, d.Why), c.explained(f)}, " ")
+	if died := strings.Join(s.Died, ", "); died != "" {
+		d.Words = full(died) + " What others saw of that: " + d.Words
+	}
 	return d
 }
 

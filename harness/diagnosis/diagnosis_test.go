@@ -92,6 +92,14 @@ func TestDiagnosisNamesStepLinkTimeAndCause(t *testing.T) {
 			}},
 			diagnosis.Register, "peer-1>supernode-1:8002", 4300, diagnosis.BlockedPort, "supernode-1 answers, and cannot call peer-1 back: dial tcp",
 		},
+		"a name that only a probe asked for": { // seen red: told as a blocked port 53
+			history.History{Faults: under("dns-fail", "supernode-1 of peer-1", history.Reading{Link: "peer-1>supernode-1:53", Outcome: "nxdomain", Detail: "answered NXDOMAIN"})},
+			diagnosis.Register, "peer-1>supernode-1:53", 4000, diagnosis.DNS, "peer-1 asked for the name of supernode-1: answered NXDOMAIN",
+		},
+		"a peer that died": { // seen red: told as a blocked port, and no word of its end
+			history.History{Died: []string{"peer-1 ended by itself with exit status 137"}, Complaints: []history.Complaint{complaint("supernode-1", "check", "peer-1:65000", "refused", "dial tcp: connection refused", 4400, 8000)}},
+			diagnosis.Connect, "supernode-1>peer-1:65000", 4400, diagnosis.BlockedPort, "peer-1 ended by itself with exit status 137. What others saw of that: Joining broke",
+		},
 		"a name that nobody knows": {
 			history.History{Complaints: []history.Complaint{complaint("peer-1", "register", "supernode-1:8002", "no such host", "lookup supernode-1 on 127.0.0.11:53: no such host", 2000, 9000)}},
 			diagnosis.Register, "peer-1>supernode-1:8002", 2000, diagnosis.DNS, "could not look the name up",

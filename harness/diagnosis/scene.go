@@ -151,12 +151,15 @@ func (c scene) find() (finding, bool) {
 			}
 			return finding{
 				step: c.stepTo(target), node: node, target: target, since: *f.AppliedMS, until: max(until, *f.AppliedMS), count: 1,
-				how: "no node says so; a probe saw: " + cmp.Or(r.Detail, r.Outcome),
+				how: unsaid + cmp.Or(r.Detail, r.Outcome),
 			}, true
 		}
 	}
 	return finding{}, false
 }
+
+// unsaid begins what only a probe saw.
+const unsaid = "no node says so; a probe saw: "
 
 // nearness is how much a link has to do with the download that failed.
 func (c scene) nearness(link string) (n int) {
