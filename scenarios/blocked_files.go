@@ -42,7 +42,7 @@ var _ = Describe("A blocked port", blockedPorts, func() {
 		Entry("65000 refused", needs("no-mesh"), out65000, fault.Refused, wherever, SpecTimeout(harness.Spec)),
 		Entry("65001 dropped", needs("no-mesh"), leech1, fault.Dropped, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
 		Entry("65001 refused", needs("no-mesh"), leech1, fault.Refused, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
-		Entry("65002 dropped", kills("one-failed-piece-ends-all", "arrived-pieces-asked-again"), leech2, fault.Dropped, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
+		Entry("65002 dropped", kills("arrived-pieces-asked-again"), leech2, fault.Dropped, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
 		Entry("65002 refused", kills("one-failed-piece-ends-all"), leech2, fault.Refused, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
 		Entry("65003 dropped", needs("manager"), out65003, fault.Dropped, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),
 		Entry("65003 refused", needs("manager"), out65003, fault.Refused, judge.ComeFromSwarm(), SpecTimeout(harness.Spec)),

@@ -101,7 +101,7 @@ var _ = Describe("Links of one kind", retry, needs("mesh"), func() {
 		Entry("peers' signalling to the supernode", kills("lost-supernode-never-returned-to"), signalling, []linkKind{neighbours, lists, pieces}, SpecTimeout(harness.Spec)),
 		Entry("peers' calls to each other", kills("lists-believed"), neighbours, []linkKind{lists, pieces, seeding}, SpecTimeout(harness.Spec)),
 		Entry("peers' calls to seeds", kills("calls-between-peers-without-deadline"), lists, []linkKind{pieces, seeding, sources}, SpecTimeout(harness.Spec)),
-		Entry("pieces", kills("failures-never-forgiven"), pieces, []linkKind{seeding, sources}, SpecTimeout(harness.Spec)),
+		Entry("pieces", kills("origin-never-asked"), pieces, []linkKind{seeding, sources}, SpecTimeout(harness.Spec)),
 		Entry("what supernode and seeds say to each other", kills("lost-supernode-never-returned-to"), seeding, []linkKind{sources, signalling}, SpecTimeout(harness.Spec)),
 		Entry("seeds' requests to the origin", kills("origin-never-asked"), sources, []linkKind{signalling, neighbours}, SpecTimeout(harness.Spec)),
 	)
