@@ -31,7 +31,7 @@ func (b *Bed) stop() {
 	b.endDownloads()
 	if b.session.lostBecause() == nil { // else what is in force dies with the containers
 		b.heal(ctx)
-		b.settle() //nolint:contextcheck // as long as the system may take, not as long as putting away
+		b.settle()
 	}
 	settled := time.Now()
 	b.sampler.end()

@@ -60,8 +60,8 @@ func fallback(h history.History) (history.Budget, bool) {
 		if d.Error != "" {
 			continue
 		}
-		gap, any := silence(h.Samples, d.StartedMS, d.StartedMS+d.TookMS)
-		if found = found || any; any && gap > b.Measured {
+		gap, seen := silence(h.Samples, d.StartedMS, d.StartedMS+d.TookMS)
+		if found = found || seen; seen && gap > b.Measured {
 			b.Measured, b.Of = gap, d.File+" on "+d.Peer
 		}
 	}
@@ -70,18 +70,18 @@ func fallback(h history.History) (history.Budget, bool) {
 
 // silence is the longest time between two moments in which no byte of a file moved on the
 // bed, as far as its samples tell.
-func silence(samples []history.Sample, from, to int64) (longest int64, any bool) {
+func silence(samples []history.Sample, from, to int64) (longest int64, seen bool) {
 	last, sum := from, int64(-1)
 	for _, s := range samples {
 		if s.AtMS < from || s.AtMS > to {
 			continue
 		}
-		any = true
+		seen = true
 		if now := s.Origin + s.Seeds + s.Peers; now != sum {
 			longest, last, sum = max(longest, s.AtMS-last), s.AtMS, now
 		}
 	}
-	return max(longest, to-last), any
+	return max(longest, to-last), seen
 }
 
 // countPace is how often supernodes are looked at for the peer count, in milliseconds.
