@@ -14,7 +14,8 @@ import (
 // A node that runs out of something costs nobody else a file, and is as good as before
 // when it has enough again.
 var _ = Describe("A node that runs short", resources, func() {
-	// Seen red: with a patience of 250 ms for a supernode's answers, files come from the origin.
+	// Seen red, on a busy machine only: with a patience of 250 ms for a supernode's answers, files come
+	// from the origin. So no mutant is declared.
 	It("of processor time, and is the supernode, loses nobody for good, and no file", needs("leases"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 
@@ -90,7 +91,7 @@ var _ = Describe("A node that runs short", resources, func() {
 		many = 200 // connections: more than that
 	)
 
-	// Seen red: with a node that stops listening when it finds no descriptor, its log has nothing of it.
+	// Not seen red: a seed that stops listening for good passes, as the backup serves.
 	It("of descriptors, as somebody leaks connections to a seed, is passed over until they are closed", needs("seed-order"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().Descriptors(few, "seed-1"))
 		primary, peer := bed.Seeds()[0], bed.Peers()[0]

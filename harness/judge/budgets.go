@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -230,7 +229,7 @@ func asked(h history.History) (history.Budget, bool) {
 		limit += seeds * size
 	}
 	const unrecorded = 64 << 20 // bytes: what seeds were made to fetch ahead, and parts, are in no download
-	return history.Budget{Name: "bytes from the origin", Unit: "bytes", Limit: limit + unrecorded, Measured: given}, cmp.Compare(wanted, 0) > 0
+	return history.Budget{Name: "bytes from the origin", Unit: "bytes", Limit: limit + unrecorded, Measured: given}, wanted > 0
 }
 
 func roles(h history.History) map[string]string {

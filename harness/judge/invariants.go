@@ -2,7 +2,6 @@ package judge
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -157,9 +156,9 @@ func misnamed(h history.History) (broken []string) {
 		return nil // what two of them make of a link together, nobody says for certain
 	}
 	f := applied[0]
-	kind := f.Kind[strings.LastIndex(f.Kind, "-of-")+1:]
-	for prefix := range maps.Keys(timetables) {
-		kind = strings.TrimPrefix(kind, prefix)
+	kind := f.Kind
+	for _, timetable := range []string{"flap-", "once-", "ramp-"} {
+		kind = strings.TrimPrefix(kind, timetable)
 	}
 	for _, c := range h.Complaints {
 		within := c.FirstMS >= *f.AppliedMS && (f.HealedMS == nil || c.LastMS <= *f.HealedMS)
@@ -172,8 +171,6 @@ func misnamed(h history.History) (broken []string) {
 	}
 	return broken
 }
-
-var timetables = map[string]bool{"flap-": true, "once-": true, "ramp-": true}
 
 // seen is what the probe of a link came to under a fault.
 func seen(f history.Fault, link string) (outcome string, on bool) {
