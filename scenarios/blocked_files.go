@@ -15,7 +15,7 @@ import (
 // Whatever a closed port means to a swarm, it must not mean that a file cannot be had.
 var _ = Describe("A blocked port", blockedPorts, func() {
 	// Two peers far from the seeds, so that they would take pieces from each other.
-	near := topology.Small().Located("b", "peer-1", "peer-2")
+	near := topology.Tiny().Located("b", "peer-1", "peer-2")
 
 	// What a peer is called back on 65000 for, and loses, differs between systems.
 	wherever := judge.ComeFromAnywhere()

@@ -19,7 +19,7 @@ var _ = Describe("A body of HTTP", told, needs("causes"), func() {
 
 	// Seen red: with resets told as closed; with the port of the parent's calls named instead of that of its pieces.
 	DescribeTable("that breaks off within a piece is taken from another parent, and the one that gave it is named:", func(ctx SpecContext, broken func(fault.Links) fault.Fault, cause string) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer, file := bed.Peers()[0], fixtures.Layer4M
 
 		By("bringing the file to a seed and to a peer, who has little to give")
@@ -40,7 +40,7 @@ var _ = Describe("A body of HTTP", told, needs("causes"), func() {
 
 	// Seen red: with transfers that are waited for, the piece comes from elsewhere and the log says nothing.
 	It("that stalls within a piece is noticed and named, and taken from another parent", kills("pieces-without-deadline"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer, file := bed.Peers()[0], fixtures.Layer4M
 
 		By("bringing the file into the swarm, and thinning what everybody gives")
@@ -66,7 +66,7 @@ var _ = Describe("A body of HTTP", told, needs("causes"), func() {
 	// The file has four pieces, and one comes whole in each answer: asked from the beginning again, it
 	// would never be there.
 	DescribeTable("that breaks off on its way from the origin is asked for again from there:", func(ctx SpecContext, broken func(fault.Links) fault.Fault, cause string) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		file := fixtures.Layer1M
 
 		By("breaking what the origin sends to seeds, and downloading")
@@ -80,7 +80,7 @@ var _ = Describe("A body of HTTP", told, needs("causes"), func() {
 
 	// Seen red: with the first bytes that come taken for the piece.
 	DescribeTable("in crumbs is taken as it comes, and blames nobody:", kills("first-read-taken-for-all"), func(ctx SpecContext, file fixtures.File, size, vary int) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer := bed.Peers()[0]
 
 		By("slicing what parents give, and downloading")

@@ -24,7 +24,7 @@ var _ = Describe("Churn", churn, needs("resume"), func() {
 	const waves = 3
 
 	// Seen red: with a failed piece that ends a download, the file comes from the origin.
-	It("of a third of the peers, wave after wave, costs those that stay no download", kills("one-failed-piece-ends-all"), func(ctx SpecContext) {
+	It("of a third of the peers, wave after wave, costs those that stay no download", long, kills("one-failed-piece-ends-all"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 2, 6).Located("b", "peer-1", "peer-2", "peer-3", "peer-4", "peer-5", "peer-6"))
 		stay, come := bed.Peers()[:2], bed.Peers()[2:]
 		draw := rand.New(rand.NewPCG(uint64(GinkgoRandomSeed()), waves)) //nolint:gosec // a draw, no secret

@@ -20,7 +20,7 @@ var _ = Describe("Two troubles at once", combined, func() {
 	// that it can promise, and so all that is asked of it.
 	// Seen red: with a supernode that takes no neighbouring release.
 	DescribeTable("other releases, and a bad way to the supernode:", kills("right-minor-refused"), needs("previous"), needs("next"), func(ctx SpecContext, trouble func(fault.Links) fault.Fault) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small().Released(topology.Next, "peer-1").Released(topology.Previous, "peer-2"))
+		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 1, 3).Released(topology.Next, "peer-1").Released(topology.Previous, "peer-2"))
 		newer, older, file := bed.Node("peer-1"), bed.Node("peer-2"), fixtures.Layer1M
 
 		By("spoiling the way of a newer and of an older peer, and downloading on both and on a third")

@@ -24,7 +24,7 @@ var _ = Describe("A long connection to the supernode", retry, func() {
 
 	// Seen red: with a peer that bears any silence, the log has no stall.
 	It("that a firewall forgets again and again is given up and made anew each time", kills("silence-never-noticed"), needs("leases"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer := bed.Peers()[0]
 
 		By("letting what the supernode says vanish, on each connection from its 20th packet on")
@@ -44,7 +44,7 @@ var _ = Describe("A long connection to the supernode", retry, func() {
 
 	// Seen red: without pauses between attempts there are too many.
 	It("that is reset every few seconds is made anew each time, after few attempts", kills("no-backoff"), needs("paced-retry"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer := bed.Peers()[0]
 
 		By("resetting a peer's connection again and again")
@@ -71,7 +71,7 @@ var _ = Describe("A long connection to the supernode", retry, func() {
 
 	// Seen red: slow, with a patience of 200 ms for the supernode; lossy, at 80 % instead of 1 %.
 	DescribeTable("that is poor is kept:", func(ctx SpecContext, poor func(fault.Links) fault.Fault) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer, everybody := bed.Peers()[0], topology.Names(append(bed.Seeds(), bed.Peers()...))
 
 		By("spoiling the line, downloading, and counting")
@@ -91,7 +91,7 @@ var _ = Describe("A long connection to the supernode", retry, func() {
 
 	// Seen red: at 80 % instead of 10 %, files come from the origin.
 	It("that loses one packet of ten is kept, or made anew in time", func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer, everybody := bed.Peers()[0], topology.Names(append(bed.Seeds(), bed.Peers()...))
 
 		By("losing packets both ways, downloading, and counting again and again")

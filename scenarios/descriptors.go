@@ -20,7 +20,7 @@ const tooMany = "too many open files"
 var _ = Describe("File descriptors", descriptors, func() {
 	// Seen red: with EMFILE not told from other errors, the log says "bad answer".
 	It("exhausted on a peer: others go on, it recovers", kills("too-many-files-not-told", "accept-gives-up"), smoke, func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		sick, well := bed.Peers()[0], bed.Peers()[1]
 
 		By("taking a peer's descriptors away")
@@ -111,7 +111,7 @@ var _ = Describe("File descriptors", descriptors, func() {
 
 	It("too few from the start on a peer: it says so, others go on, more of them cure it", kills("failures-not-logged"), func(ctx SpecContext) {
 		const tooFew = 14 // standard streams, the poller and the listeners take about as many
-		bed := harness.Lay(ctx, GinkgoTB(), topology.Small().Descriptors(tooFew, "peer-1"))
+		bed := harness.Lay(ctx, GinkgoTB(), topology.Tiny().Descriptors(tooFew, "peer-1"))
 		sick, well := bed.Peers()[0], bed.Peers()[1]
 
 		By("starting")

@@ -52,7 +52,7 @@ var _ = Describe("Discovery", discovery, func() {
 	// Seen red: with those named by the supernode taken for connected, nothing changes; with links
 	// that are not tried again, or calls that end never, they stay apart.
 	DescribeTable("tells a peer which others answer", kills("lists-believed", "links-never-mended"), needs("mesh"), func(ctx SpecContext, how fault.How) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		one, two := bed.Peers()[0], bed.Peers()[1]
 		everybody := topology.Names(append(bed.Seeds(), bed.Peers()...))
 		Eventually(ctx, bed.Known(one)).WithTimeout(bed.Bounds().Notice).Should(ContainElement(two.Name))

@@ -22,7 +22,7 @@ import (
 // left out, and with too much of it.
 var _ = Describe("The catalogue of faults", faults, needs("long-answers"), func() {
 	entries := func(table string, quick Labels, body any) {
-		DescribeTable(table, body,
+		DescribeTable(table, long, body,
 			Entry("of packets", packetTrials, SpecTimeout(harness.Spec)),
 			Entry("of refusals", quick, refusalTrials, SpecTimeout(harness.Spec)),
 			Entry("of streams", streamTrials, SpecTimeout(harness.Spec)),

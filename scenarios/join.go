@@ -64,7 +64,7 @@ func dropPieces(bed *harness.Bed, _ topology.Node) fault.Fault {
 var _ = Describe("A join", discovery, needs("mesh"), func() {
 	// Seen red: with what each mutant breaks.
 	DescribeTable("of which one step is broken shows in both peer counts, and is whole once that is mended:", func(ctx SpecContext, step joinStep) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer := bed.Peers()[0]
 		everybody := topology.Names(append(bed.Seeds(), bed.Peers()...))
 		Eventually(ctx, bed.Known(peer)).WithTimeout(bed.Bounds().Notice).Should(theOthers(everybody, peer.Name))

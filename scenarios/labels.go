@@ -43,6 +43,10 @@ func needs(what string) Labels { return Label("needs:" + what) }
 // smoke marks what `make test` runs: one promise of each family, and the canaries.
 var smoke = Label("smoke")
 
+// long marks what takes half a minute or more: it begins first, so that the others fill up
+// the time until it is over, instead of waiting for it at the end.
+const long = SpecPriority(1)
+
 // drawn marks what make explore draws, and nothing else has.
 var drawn = Label(explore.Label)
 

@@ -15,7 +15,7 @@ import (
 var _ = Describe("A peer that leaves", retry, func() {
 	// Seen red: without a goodbye, it is counted for a lease longer.
 	It("is not counted any more, at once, and counted once when it is back", kills("no-goodbye"), needs("leases"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer := bed.Peers()[0]
 		everybody := topology.Names(append(bed.Seeds(), bed.Peers()...))
 
@@ -31,7 +31,7 @@ var _ = Describe("A peer that leaves", retry, func() {
 
 	// Seen red: with a supernode that never lets a lease run out, it is counted for ever.
 	It("without a word is counted for a lease, and not longer", kills("dead-peers-counted"), needs("leases"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer := bed.Peers()[0]
 
 		By("killing a peer")
@@ -69,7 +69,7 @@ var _ = Describe("A peer that leaves", retry, func() {
 	// Seen red: with a download that stays with the origin once it is there, all of the rest comes from it.
 	It("alone with the origin takes the rest of its file from the others once they are back", kills("origin-never-left"), func(ctx SpecContext) {
 		const originRate = 5 << 20 // bytes/s: 64 MiB take 13 s
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny().OriginLimited(originRate))
 		peer, file := bed.Peers()[0], fixtures.Layer64M
 
 		By("bringing a file into the swarm, and cutting a peer off from it")

@@ -61,8 +61,8 @@ func roles(r ...topology.Role) []topology.Role { return r }
 
 var _ = Describe("Links of one kind", retry, needs("mesh"), func() {
 	// Seen red: with what each mutant breaks.
-	DescribeTable("cut one way, the other way, and together with another kind cost nobody a file:", func(ctx SpecContext, kind linkKind, others []linkKind) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+	DescribeTable("cut one way, the other way, and together with another kind cost nobody a file:", long, func(ctx SpecContext, kind linkKind, others []linkKind) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer, n := bed.Peers()[0], 100
 		arrives := func(from types.GomegaMatcher) {
 			n++ // far from what fresh downloads

@@ -19,7 +19,7 @@ const pathMTU = 1200
 var _ = Describe("An MTU black hole", mtu, func() {
 	// Seen red: with failed pieces taken from the origin at once, the other peer serves too little.
 	It("between a peer and one parent makes it take the pieces elsewhere", kills("one-failed-piece-ends-all"), smoke, func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer, file := bed.Peers()[0], fixtures.Layer16M
 
 		By("bringing the file into the swarm, to a seed and to another peer")
@@ -38,7 +38,7 @@ var _ = Describe("An MTU black hole", mtu, func() {
 
 	// Seen red: with stalls told as timeouts, the log has no stall.
 	It("between a peer and all parents sends it to the origin, and says that pieces stall", kills("origin-never-asked"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer, file := bed.Peers()[0], fixtures.Layer4M
 
 		By("swallowing full packets from everybody but the origin")
@@ -55,7 +55,7 @@ var _ = Describe("An MTU black hole", mtu, func() {
 
 	// Seen red: with stalls told as timeouts, the log has no stall.
 	It("names the parent whose pieces stall", kills("piece-failure-names-grpc-port", "black-hole-called-timeout", "pieces-without-deadline"), needs("stall-target"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer := bed.Peers()[0]
 
 		By("swallowing full packets from everybody but the origin, and downloading")
@@ -67,7 +67,7 @@ var _ = Describe("An MTU black hole", mtu, func() {
 	// Seen red: with a download that waits for its supernode without end, it never ends; with a peer
 	// that does not register again, what comes after the cure is from the origin.
 	DescribeTable("between a peer and the supernode costs it no file", func(ctx SpecContext, direction fault.Direction) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer, file := bed.Peers()[0], fixtures.Layer64M // the digests of its pieces alone fill a packet
 
 		By("bringing the file into the swarm")
@@ -90,7 +90,7 @@ var _ = Describe("An MTU black hole", mtu, func() {
 
 	// Seen red: on Dragonfly, whose announcements fit into small packets.
 	It("between a peer and the supernode is told in the peer's log", kills("failures-not-logged"), needs("large-messages"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer := bed.Peers()[0]
 
 		By("bringing a large file into the swarm")
@@ -105,7 +105,7 @@ var _ = Describe("An MTU black hole", mtu, func() {
 
 	// Seen red: with a supernode that never forgives a failed parent, the origin goes on serving.
 	It("is cured by a lower interface MTU on the peer", kills("failures-never-forgiven"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer := bed.Peers()[0]
 		parents := append(bed.Seeds(), bed.Peers()[1:]...)
 

@@ -74,7 +74,7 @@ var _ = Describe("A path that is too narrow for full packets", mtu, needs("stall
 	// narrow between, and that is the table above.
 	// Not seen red yet; it should be with the path from the jumbo seed narrowed, too, pieces stall.
 	It("at one end of which frames are jumbo, and at another of which they are small, is no hole", func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		jumbo, small := bed.Seeds()[:1], bed.Peers()[:1]
 
 		By("giving a seed an interface for jumbo frames, and a peer one for small ones")

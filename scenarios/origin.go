@@ -45,7 +45,7 @@ var _ = Describe("An origin that misbehaves", origin, needs("origin-errors"), fu
 		Entry("closes early", kills("origin-tried-for-ever"), "close-early", "EOF", often, SpecTimeout(harness.Spec)),
 		Entry("states too long a length", kills("origin-tried-for-ever"), "lies-long", "EOF", often, SpecTimeout(harness.Spec)),
 		Entry("states too short a length", kills("file-digest-skipped"), "lies-short", "exit status 2", often, SpecTimeout(harness.Spec)),
-		Entry("silent", kills("origin-tried-for-ever", "pieces-without-deadline"), "silent", "stalled", often, SpecTimeout(harness.Spec)),
+		Entry("silent", long, kills("origin-tried-for-ever", "pieces-without-deadline"), "silent", "stalled", often, SpecTimeout(harness.Spec)),
 		Entry("sends a page for people", kills("file-digest-skipped"), "html", "exit status 2", often, SpecTimeout(harness.Spec)),
 		Entry("sends on for ever", kills("endless-redirects-not-named"), "loop", "sent on more than", often, SpecTimeout(harness.Spec)),
 	)

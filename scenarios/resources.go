@@ -39,7 +39,7 @@ var _ = Describe("A node that runs short", resources, func() {
 	// Seen red: with pieces that arrive together and look for room each by itself, all but one find
 	// none, and the file comes from the origin.
 	It("of disk, and is a peer, gets its file past it, or makes room by what it has", kills("no-room-on-a-full-disk"), needs("quota"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small().Disk(disk, "peer-1"))
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny().Disk(disk, "peer-1"))
 		full, other, file := bed.Node("peer-1"), bed.Node("peer-2"), fixtures.Layer4M
 
 		By("filling the disk of a peer that holds nothing, and downloading on it and on another")
@@ -76,7 +76,7 @@ var _ = Describe("A node that runs short", resources, func() {
 
 	// Seen red: with a peer that keeps the whole file, the kernel kills it, and the verdict names it.
 	It("of memory, and is a peer, gets a file larger than that", kills("whole-file-in-memory"), needs("quota"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		const memory = 48 << 20 // bytes; an idle peer holds 20 MiB
 		file := fixtures.Layer64M
 

@@ -36,7 +36,7 @@ var _ = Describe("Retry", retry, func() {
 
 	// Seen red: with failed pieces taken from the origin at once, peers serve too little.
 	It("takes pieces elsewhere when a parent resets its connections", kills("one-failed-piece-ends-all"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer, file := bed.Peers()[0], fixtures.Layer64M // so many pieces that some are asked of the seed
 
 		By("bringing the file into the swarm")
@@ -53,7 +53,7 @@ var _ = Describe("Retry", retry, func() {
 	// Seen red: with peers that go to the origin as soon as the supernode is lost, it serves the rest.
 	It("does not let a lost supernode stop a download under way", kills("parents-forgotten-with-the-supernode"), func(ctx SpecContext) {
 		const originRate = 2 << 20 // bytes/s: 16 MiB take 8 s
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny().OriginLimited(originRate))
 		file := fixtures.Layer16M
 
 		By("getting well into a download")
@@ -69,7 +69,7 @@ var _ = Describe("Retry", retry, func() {
 	}, SpecTimeout(harness.Spec))
 
 	It("gets a file past a parent that trickles", kills("slowest-blocks-all"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer, file := bed.Peers()[0], fixtures.Layer64M // so many pieces that some are asked of the seed
 
 		By("bringing the file into the swarm")
@@ -85,7 +85,7 @@ var _ = Describe("Retry", retry, func() {
 
 	// Seen red: with all pieces asked of the primary seed, the origin has to help out.
 	It("gets a file past a parent that trickles from others that have it", kills("slowest-blocks-all"), needs("patience"), func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer, file := bed.Peers()[0], fixtures.Layer4M
 
 		By("bringing the file into the swarm")

@@ -29,7 +29,7 @@ const slowWay = 500_000
 // is that its parents are left alone.
 var _ = Describe("A rolling replacement in the middle of a download", versions, func() {
 	// Seen red: with peer-1 at 2.1.0, it fails: "parent peer-2 lost in the middle of the download".
-	DescribeTable("does not interrupt it", func(ctx SpecContext, from string, steps ...replacement) {
+	DescribeTable("does not interrupt it", long, func(ctx SpecContext, from string, steps ...replacement) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small().Located("b", "peer-1", "peer-2", "peer-3").Released(from, "peer-2", "peer-3"))
 		// Nobody promises that a peer of 2.1.0 which a busy machine starves for a lease comes back.
 		file, spared := fixtures.Layer64M, append(topology.Names(bed.Seeds()), "peer-1")

@@ -26,14 +26,14 @@ var _ = Describe("Version skew", versions, func() {
 		By("reading in the ledger that pieces were shared")
 		Expect(bed.Served(bed.Origin())(ctx)).To(BeNumerically("~", file.Size, file.Size/10))
 	},
-		Entry("of one old peer", smoke, topology.Small().Released(topology.Previous, "peer-1"), SpecTimeout(harness.Spec)),
-		Entry("of all old peers and seeds under a new supernode", topology.Small().Released(topology.Previous).Released(topology.Stable, "supernode-1"), SpecTimeout(harness.Spec)),
-		Entry("of all new peers under an old supernode", topology.Small().Released(topology.Previous, "supernode-1"), SpecTimeout(harness.Spec)),
-		Entry("of one newer peer", needs("next"), topology.Small().Released(topology.Next, "peer-1"), SpecTimeout(harness.Spec)),
-		Entry("of all newer peers and seeds under a supernode", needs("next"), topology.Small().Released(topology.Next).Released(topology.Stable, "supernode-1"), SpecTimeout(harness.Spec)),
-		Entry("of all peers under a newer supernode", needs("next"), topology.Small().Released(topology.Next, "supernode-1"), SpecTimeout(harness.Spec)),
+		Entry("of one old peer", smoke, topology.Tiny().Released(topology.Previous, "peer-1"), SpecTimeout(harness.Spec)),
+		Entry("of all old peers and seeds under a new supernode", topology.Tiny().Released(topology.Previous).Released(topology.Stable, "supernode-1"), SpecTimeout(harness.Spec)),
+		Entry("of all new peers under an old supernode", topology.Tiny().Released(topology.Previous, "supernode-1"), SpecTimeout(harness.Spec)),
+		Entry("of one newer peer", needs("next"), topology.Tiny().Released(topology.Next, "peer-1"), SpecTimeout(harness.Spec)),
+		Entry("of all newer peers and seeds under a supernode", needs("next"), topology.Tiny().Released(topology.Next).Released(topology.Stable, "supernode-1"), SpecTimeout(harness.Spec)),
+		Entry("of all peers under a newer supernode", needs("next"), topology.Tiny().Released(topology.Next, "supernode-1"), SpecTimeout(harness.Spec)),
 		Entry("of older and newer peers side by side, with one between that speaks to both", needs("next"), topology.Small().Released(topology.Previous, "seed-1", "peer-2").Released(topology.Next, "seed-2", "peer-3"), SpecTimeout(harness.Spec)),
-		Entry("of a mixed swarm", topology.Small().Released(topology.Previous, "seed-1", "peer-2"), SpecTimeout(harness.Spec)),
+		Entry("of a mixed swarm", topology.Tiny().Released(topology.Previous, "seed-1", "peer-2"), SpecTimeout(harness.Spec)),
 	)
 
 	// Seen red: with an error that leaves out the releases, the log does not name them.
@@ -61,7 +61,7 @@ var _ = Describe("Version skew", versions, func() {
 		bed.Replace(ctx, supernode)
 		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(odd), "still out")
 	},
-		Entry("new peer, old supernode", smoke, topology.Small().Released(topology.NextMajor, "peer-1"), "peer-1", []string{"seed-1", "seed-2", "peer-2", "peer-3"}, SpecTimeout(harness.Spec)),
-		Entry("old peer, new supernode", kills("refused-version-gives-up"), topology.Small().Released(topology.NextMajor).Released(topology.Stable, "peer-3"), "peer-3", []string{"seed-1", "seed-2", "peer-1", "peer-2"}, SpecTimeout(harness.Spec)),
+		Entry("new peer, old supernode", smoke, topology.Tiny().Released(topology.NextMajor, "peer-1"), "peer-1", []string{"seed-1", "peer-2"}, SpecTimeout(harness.Spec)),
+		Entry("old peer, new supernode", kills("refused-version-gives-up"), topology.Tiny().Released(topology.NextMajor).Released(topology.Stable, "peer-2"), "peer-2", []string{"seed-1", "peer-1"}, SpecTimeout(harness.Spec)),
 	)
 })
