@@ -55,8 +55,15 @@ func (l *Listener) Accept() (net.Conn, error) {
 	var lastReport time.Time
 	for attempt := 1; ; attempt++ {
 		conn, err := l.Listener.Accept()
-		if err == nil || errors.Is(err, net.ErrClosed) {
-			return conn, err
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return nil, err
+		case err == nil && l.reserve.lend():
+			return &reservedConn{Conn: conn, reserve: l.reserve}, nil
+		case err == nil && !Yield(conn):
+			return conn, nil
+		case err == nil:
+			err = syscall.EMFILE
 		}
 		// Without a descriptor accept fails even when nobody calls: that is no
 		// failed connection, and the reserve stays where it is.
@@ -68,6 +75,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if called && cause.Of(err) == cause.TooManyFiles && l.reserve.spend() {
 			conn, err := l.Listener.Accept()
 			if err == nil {
+				l.reserve.lend()
 				return &reservedConn{Conn: conn, reserve: l.reserve}, nil
 			}
 		}
@@ -113,12 +121,35 @@ type reserve struct {
 	gone bool
 }
 
+// owed are the reserves of this process that were given up, and whose number somebody
+// else was faster to take.
+var owed sync.Map // of *reserve
+
+// Yield closes a connection if it took the number of a reserve, and says so: one caller
+// that is served for good is no reason to leave all others of that listener unanswered.
+func Yield(conn net.Conn) bool {
+	missing := func() (some bool) {
+		owed.Range(func(r, _ any) bool {
+			some = !r.(*reserve).restore() || some //nolint:forcetypeassert // nothing else is in there
+			return true
+		})
+		return some
+	}
+	if !missing() {
+		return false
+	}
+	_ = conn.Close()
+	missing()
+	return true
+}
+
 func newReserve() *reserve {
 	r := &reserve{}
 	r.restore()
 	return r
 }
 
+// spend gives the descriptor up, for the caller who is accepted next.
 func (r *reserve) spend() bool {
 	if r == nil {
 		return false
@@ -128,26 +159,48 @@ func (r *reserve) spend() bool {
 	if r.file == nil {
 		return false
 	}
+	owed.Store(r, nil)
 	_ = r.file.Close()
 	r.file = nil
 	return true
 }
 
-// restore takes a descriptor back; without success the next accept that fails tries again,
-// and the next connection's end.
-func (r *reserve) restore() {
+// lend says whether the reserve was given up, and is with the caller from now on.
+func (r *reserve) lend() bool {
 	if r == nil {
-		return
+		return false
+	}
+	_, given := owed.LoadAndDelete(r)
+	return given
+}
+
+// takeBack ends what lend began. Without success it is owed.
+func (r *reserve) takeBack() {
+	r.mu.Lock()
+	if r.file == nil && !r.gone {
+		owed.Store(r, nil)
+	}
+	r.mu.Unlock()
+	r.restore()
+}
+
+// restore opens a descriptor anew and says whether the reserve has what it needs; without
+// success the next accept that fails tries again, and the next connection.
+func (r *reserve) restore() bool {
+	if r == nil {
+		return true
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.file != nil || r.gone {
-		return
-	}
-	// Opening the program itself works in an image that holds nothing else.
-	if f, err := os.Open("/proc/self/exe"); err == nil {
+	if r.file == nil && !r.gone {
+		f, err := os.Open("/proc/self/exe") // the program itself, in an image that holds nothing else
+		if err != nil {
+			return false
+		}
 		r.file = f
 	}
+	owed.Delete(r)
+	return true
 }
 
 func (r *reserve) drop() {
@@ -157,6 +210,7 @@ func (r *reserve) drop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.gone = true
+	owed.Delete(r)
 	if r.file != nil {
 		_ = r.file.Close()
 		r.file = nil
@@ -172,6 +226,6 @@ type reservedConn struct {
 
 func (c *reservedConn) Close() error {
 	err := c.Conn.Close()
-	c.once.Do(c.reserve.restore)
+	c.once.Do(c.reserve.takeBack)
 	return err
 }

@@ -59,7 +59,7 @@ func TestListenerOutlivesALackOfDescriptors(t *testing.T) {
 		callers[i] = os.NewFile(uintptr(fd), "caller")
 		defer func() { _ = callers[i].Close() }()
 	}
-	restore := exhaust(t)
+	restore := diag.Exhaust(t)
 	if open, limit, err := diag.OpenDescriptors(); err != nil || open != limit {
 		t.Errorf("%d of %d descriptors are open (%v)", open, limit, err)
 	}
@@ -100,35 +100,5 @@ func TestListenerOutlivesALackOfDescriptors(t *testing.T) {
 	defer log.mu.Unlock()
 	if !strings.Contains(log.b.String(), `"cause":"too many open files"`) {
 		t.Errorf("log: %s", log.b.String())
-	}
-}
-
-// exhaust takes all descriptors that this process may open, down to a small limit.
-func exhaust(t *testing.T) (restore func()) {
-	t.Helper()
-	var before syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
-		t.Fatal(err)
-	}
-	limited := before
-	limited.Cur = 64
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limited); err != nil {
-		t.Fatal(err)
-	}
-	var taken []int
-	for {
-		fd, err := syscall.Open("/dev/null", syscall.O_RDONLY, 0)
-		if err != nil {
-			break
-		}
-		taken = append(taken, fd)
-	}
-	return func() {
-		for _, fd := range taken {
-			_ = syscall.Close(fd)
-		}
-		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
-			t.Error(err)
-		}
 	}
 }

@@ -3,7 +3,9 @@ package wire
 import (
 	"context"
 	"net"
+	"syscall"
 
+	"github.com/faultbed/faultbed/images/swarm/diag"
 	"github.com/faultbed/faultbed/images/swarm/timers"
 )
 
@@ -49,5 +51,9 @@ func NewNetwork(stack Stack, profile timers.Profile) Network {
 func (n Network) connect(ctx context.Context, network, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, n.Profile.DialTimeout)
 	defer cancel()
-	return n.Stack.DialContext(ctx, network, address)
+	conn, err := n.Stack.DialContext(ctx, network, address)
+	if err == nil && diag.Yield(conn) {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.EMFILE}
+	}
+	return conn, err
 }
