@@ -1,6 +1,7 @@
 package swarm_test
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -129,9 +130,10 @@ func TestSlowParentKeepsNobodyWaiting(t *testing.T) {
 			if lines := b.logs.find(`"connection failed"`, `"node":"peer-22"`, `"step":"piece"`); len(lines) > 0 && name == "trickles" {
 				t.Errorf("what was cancelled counts as failed: %s", lines)
 			}
-			if len(b.logs.find(`"task done"`, `"node":"peer-22"`, `"wasted":`)) != 1 {
-				t.Error("the log does not tell what was wasted")
-			}
+			eventually(t, timers.Fast.NoticeWithin(), "the log tells what was wasted", func() (string, bool) { // after the client knows that it is done
+				lines := b.logs.find(`"task done"`, `"node":"peer-22"`, `"wasted":`)
+				return fmt.Sprint(lines), len(lines) == 1
+			})
 		})
 	}
 }
