@@ -80,7 +80,7 @@ func garble(to io.Writer, from io.Reader) {
 }
 
 // withSickSeed is a bed on which a seed's pieces pass through a relay, another peer
-// has the file, and a third has nothing.
+// has the file, which it gives once the seed is asked for some of it, and a third has nothing.
 func withSickSeed(t *testing.T, file fixtures.File, pass func(io.Writer, io.Reader)) (b *bed, q *peer) {
 	t.Helper()
 	b = newBed(t)
@@ -88,7 +88,8 @@ func withSickSeed(t *testing.T, file fixtures.File, pass func(io.Writer, io.Read
 	cfg := b.peerConfig(11, stable, true, 1)
 	cfg.Pieces = b.addr(12) + ":65002"
 	var mu sync.Mutex
-	sick := false
+	sick, asked := false, make(chan struct{})
+	ask := sync.OnceFunc(func() { close(asked) })
 	relay(t, b.addr(11)+":65002", cfg.Pieces, func(to io.Writer, from io.Reader) {
 		mu.Lock()
 		now := sick
@@ -97,9 +98,19 @@ func withSickSeed(t *testing.T, file fixtures.File, pass func(io.Writer, io.Read
 			_, _ = io.Copy(to, from)
 			return
 		}
+		ask()
 		pass(to, from)
 	})
-	seed, p := b.start(cfg), b.peer(21, stable, false, 1)
+	sound := b.peerConfig(21, stable, false, 1)
+	sound.Pieces = b.addr(13) + ":65002"
+	relay(t, b.addr(21)+":65002", sound.Pieces, func(to io.Writer, from io.Reader) {
+		select {
+		case <-asked:
+		case <-t.Context().Done(): // then the test says what was missing
+		}
+		_, _ = io.Copy(to, from)
+	})
+	seed, p := b.start(cfg), b.start(sound)
 	q = b.peer(22, stable, false, 1)
 	b.counts(s, 3, timers.Fast.RejoinWithin())
 	p.mustGet(file)
