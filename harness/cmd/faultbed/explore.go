@@ -42,7 +42,7 @@ func (w *exploreWords) register(flags *pflag.FlagSet) {
 	flags.StringVar(&w.n, "n", "", "how many plans (default: 10)")
 	flags.StringVar(&w.seed, "seed", "", "seed of the plans (default: a new one, printed)")
 	flags.StringVar(&w.focus, "focus", "", "run plans whose name matches this `regexp`: 'number 3,'")
-	flags.StringVar(&w.procs, "procs", "", "plans at once (default: one more than the engine has CPUs, at most 4)")
+	flags.StringVar(&w.procs, "procs", "", "plans at once (default: three for each CPU of the engine, at most 6)")
 	flags.StringVar(&w.profile, "profile", "fast", "timers of the system: fast or production")
 	flags.StringVar(&w.out, "out", "", "`folder` for runs (default: out in the project)")
 	flags.StringVar(&w.supernode, "supernode", "", "`image` to run as supernode instead of the default release")

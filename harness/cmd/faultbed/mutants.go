@@ -45,7 +45,7 @@ func (w *mutantWords) register(flags *pflag.FlagSet) {
 	flags.StringVar(&w.mutant, "mutant", "", "only the mutant of this `name`")
 	flags.StringVar(&w.matrix, "matrix", mutant.Declares, "declared: the pairs that scenarios declare; full: every scenario against every mutant")
 	flags.StringVar(&w.sample, "sample", "", "only `n` declared mutants, drawn by the commit that is checked out")
-	flags.StringVar(&w.procs, "procs", "", "mutants at once (default: as many as the engine has CPUs, at most 4)")
+	flags.StringVar(&w.procs, "procs", "", "mutants at once (default: as many as the engine has CPUs, at most 6)")
 	flags.StringVar(&w.seed, "seed", "", "seed of all that is random (default: a new one, printed)")
 	flags.StringVar(&w.out, "out", "", "`folder` for mutants.json, mutants.md and the mutants' runs (default: out in the project)")
 }

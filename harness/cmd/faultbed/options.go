@@ -29,7 +29,7 @@ func (w *words) register(flags *pflag.FlagSet) {
 	w.target.register(flags)
 	flags.StringVar(&w.labels, "labels", "", "run scenarios whose labels match this ginkgo label `filter`")
 	flags.StringVar(&w.focus, "focus", "", "run scenarios whose name matches this `regexp`")
-	flags.StringVar(&w.procs, "procs", "", "scenarios at once (default: one more than the engine has CPUs, at most 4)")
+	flags.StringVar(&w.procs, "procs", "", "scenarios at once (default: three for each CPU of the engine, at most 6)")
 	flags.StringVar(&w.seed, "seed", "", "seed of all that is random (default: a new one, printed); for dragonfly an image means --seed-peer")
 	flags.StringVar(&w.repeat, "repeat", "1", "rounds; round k runs with seed+k-1")
 	flags.StringVar(&w.profile, "profile", "fast", "timers of the system: fast or production")
