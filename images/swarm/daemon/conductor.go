@@ -23,6 +23,10 @@ const (
 // originAttempts is how often in a row an origin may fail before a download does.
 const originAttempts = 8
 
+// bareAttempts is the same for a seed that has no descriptor to ask an origin with: whoever
+// triggered it asks the next one, while peers still wait.
+const bareAttempts = 3
+
 // patience is how many scheduling limits a download without progress waits for
 // parents that live but have nothing to give.
 const patience = 3

@@ -128,6 +128,9 @@ func (c *conductor) landSource(came int, err error) {
 		limit = 1
 	}
 	hopeless := !c.hopeful() || time.Since(c.progress) > patience*c.d.cfg.Profile.ScheduleTimeout
+	if c.t.seeding() && cause.Of(err) == cause.TooManyFiles {
+		limit, hopeless = min(limit, bareAttempts), true
+	}
 	if errors.Is(err, source.ErrPermanent) || c.sourceFail >= limit && hopeless {
 		c.fatal = fmt.Errorf("back to source failed after %d attempts: %w", c.sourceFail, err)
 	}
