@@ -60,6 +60,29 @@ var _ = Describe("File descriptors", descriptors, func() {
 		Expect(bed.Served(primary)(ctx)).To(BeNumerically(">", 0))
 	}, SpecTimeout(harness.Spec))
 
+	// Seen red: with a seed that tries as often as one that has some, on a busy machine the peer goes
+	// to the origin meanwhile.
+	It("all but one gone on the primary seed: it can be asked, and passes on to the backup soon", kills("bare-seed-tries-on"), needs("seed-order"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		primary := bed.Seeds()[0]
+
+		By("leaving the primary seed one descriptor, for who asks it")
+		limit := bed.Inject(ctx, fault.FDLimit{Nodes: bed.Seeds()[:1], Spare: 1})
+
+		By("downloading, and reading how often it asked the origin without one")
+		const files, soon = 3, 3
+		for n := range files {
+			Expect(bed.Download(ctx, bed.Peers()[0], fixtures.Fresh(n)).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Fresh(n)), judge.ComeFromSwarm()))
+		}
+		Expect(bed.Diagnoses(primary)(ctx)).To(ContainElement(diagnosis("", "", tooMany)))
+		Expect(bed.Diagnoses(primary)(ctx)).NotTo(ContainElement(SatisfyAll(diagnosis("origin", "", ""), HaveField("Attempt", BeNumerically(">", soon)))), "the origin asked without a descriptor")
+
+		By("giving them back")
+		limit.Heal(ctx)
+		Eventually(ctx, bed.Parents).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(primary.Name))
+		Eventually(ctx, fresh(bed, bed.Peers()[1])).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
+	}, SpecTimeout(harness.Spec))
+
 	It("exhausted on all seeds: files arrive all the same, and from seeds again afterwards", kills("origin-never-asked"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		peer := bed.Peers()[0]
