@@ -174,14 +174,13 @@ func (r *reserve) lend() bool {
 	return given
 }
 
-// takeBack ends what lend began. Without success it is owed.
-func (r *reserve) takeBack() {
+// claim ends what lend began: from now on what the caller had is owed to the reserve.
+func (r *reserve) claim() {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.file == nil && !r.gone {
 		owed.Store(r, nil)
 	}
-	r.mu.Unlock()
-	r.restore()
 }
 
 // restore opens a descriptor anew and says whether the reserve has what it needs; without
@@ -225,7 +224,8 @@ type reservedConn struct {
 }
 
 func (c *reservedConn) Close() error {
+	c.once.Do(c.reserve.claim) // first: once it is closed somebody else may be faster
 	err := c.Conn.Close()
-	c.once.Do(c.reserve.takeBack)
+	c.reserve.restore()
 	return err
 }
