@@ -52,11 +52,12 @@ func TestWhoTakesAReserveGivesItBack(t *testing.T) {
 	if err := syscall.Connect(fd, &syscall.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
-		if _, still := owed.Load(r); !still {
-			break
-		}
-		if time.Now().After(deadline) {
+	beat, deadline := time.NewTicker(time.Millisecond), time.After(5*time.Second)
+	defer beat.Stop()
+	for still := true; still; _, still = owed.Load(r) {
+		select {
+		case <-beat.C:
+		case <-deadline:
 			t.Fatal("the reserve is still owed")
 		}
 	}
