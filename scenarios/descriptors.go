@@ -60,8 +60,7 @@ var _ = Describe("File descriptors", descriptors, func() {
 		Expect(bed.Served(primary)(ctx)).To(BeNumerically(">", 0))
 	}, SpecTimeout(harness.Spec))
 
-	// Seen red: with a seed that tries as often as one that has some, on a busy machine the peer goes
-	// to the origin meanwhile.
+	// Seen red: with a seed that tries as often as one that has some, its log has eight attempts.
 	It("all but one gone on the primary seed: it can be asked, and passes on to the backup soon", kills("bare-seed-tries-on"), needs("seed-order"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
 		primary := bed.Seeds()[0]
