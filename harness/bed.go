@@ -42,9 +42,7 @@ type Bed struct {
 	name    string
 	start   time.Time
 
-	network cluster.Network
-	proxy   *cluster.Node
-	streams *toxic.Proxy
+	site    *site // nil until there is one
 	nodes   map[string]*node
 	edges   []fault.Edge
 	ports   map[fault.Edge]uint16 // listener of each link
@@ -87,13 +85,8 @@ type node struct {
 // proxyName is the proxy's name, its image's and its role.
 const proxyName = "toxiproxy"
 
-// Hosts on a bed's network: the engine's gateway has the first address.
-const (
-	proxyHost = 2
-	firstHost = 10
-	// firstListener is the lowest port that the proxy listens on for links.
-	firstListener = 20000
-)
+// firstListener is the lowest port that the proxy listens on for links.
+const firstListener = 20000
 
 // current is the session of this process. Ginkgo runs one spec at a time in a process.
 var current *Session
@@ -167,39 +160,36 @@ func Lay(ctx context.Context, tb testing.TB, t topology.Topology) *Bed {
 }
 
 func (b *Bed) lay(ctx context.Context) error {
-	specs := make([]cluster.Spec, len(b.topo.Nodes))
 	given := make([]system.Container, len(b.topo.Nodes))
 	for i, n := range b.topo.Nodes {
-		c, err := b.session.System.Container(b.topo, n)
-		if err != nil {
+		var err error
+		if given[i], err = b.session.System.Container(b.topo, n); err != nil {
 			return err
 		}
-		specs[i], given[i] = b.spec(n, c), c
 	}
-	network, err := b.session.Engine.StartNetwork(ctx, b.name, b.labels("", "network"))
+	site, err := b.session.occupySite(ctx, b.name, len(b.topo.Nodes))
 	if err != nil {
 		return err
 	}
-	b.network = network
+	b.site = site
 	for i, n := range b.topo.Nodes {
-		b.nodes[n.Name] = &node{spec: n, address: network.Address(firstHost + i), after: given[i].After, files: given[i].Files}
+		b.nodes[n.Name] = &node{spec: n, address: site.nextAddress(), after: given[i].After, files: given[i].Files}
 		if n.Disk > 0 {
 			b.nodes[n.Name].store = given[i].Store
 		}
-		specs[i].Network, specs[i].Address = network, network.Address(firstHost+i)
 	}
 	b.drawLinks()
 
 	all, ctx := errgroup.WithContext(ctx)
-	all.Go(func() error { return b.startProxy(ctx) })
-	for _, spec := range specs {
+	all.Go(func() error { return b.layLinks(ctx) })
+	for i, n := range b.topo.Nodes {
 		all.Go(func() error {
-			started, err := b.session.Engine.Run(ctx, spec)
-			b.nodes[spec.Host].container = started
+			started, err := b.session.Engine.Run(ctx, b.spec(n, given[i]))
+			b.nodes[n.Name].container = started
 			if err != nil {
 				return err
 			}
-			return b.steer(ctx, spec.Host)
+			return b.steer(ctx, n.Name)
 		})
 	}
 	return all.Wait()
@@ -211,7 +201,9 @@ func (b *Bed) spec(n topology.Node, c system.Container) cluster.Spec {
 	const readable, executable = 0o644, 0o755
 	s := cluster.Spec{
 		Name: b.name + "-" + n.Name, Host: n.Name, Image: c.Image, Entrypoint: c.Entrypoint, Cmd: c.Cmd, Env: c.Env,
-		Labels: b.labels(n.Name, string(n.Role)), Descriptors: n.Descriptors, Sysctls: sysctls,
+		Labels:  b.session.labels(b.site.name, n.Name, string(n.Role), b.tb.Name()),
+		Network: b.site.network, Address: b.nodes[n.Name].address,
+		Descriptors: n.Descriptors, Sysctls: sysctls,
 	}
 	if n.Disk > 0 && c.Store != "" {
 		s.Tmpfs = map[string]int64{c.Store: n.Disk}
@@ -232,24 +224,9 @@ func (b *Bed) spec(n topology.Node, c system.Container) cluster.Spec {
 // so would fall silent when a few links lead to one client.
 var sysctls = map[string]string{"net.ipv4.icmp_ratelimit": "0"}
 
-// startProxy starts the bed's toxiproxy and lays all links on it.
-func (b *Bed) startProxy(ctx context.Context) error {
-	const control = "8474/tcp"
-	proxy, err := b.session.Engine.Run(ctx, cluster.Spec{
-		Name: b.name + "-" + proxyName, Host: proxyName, Image: b.session.Images[proxyName],
-		Labels: b.labels(proxyName, proxyName), Publish: []string{control}, Sysctls: sysctls,
-		Network: b.network, Address: b.network.Address(proxyHost),
-	})
-	b.proxy = proxy
-	if err != nil {
-		return err
-	}
-	endpoint, err := proxy.Endpoint(ctx, control)
-	if err != nil {
-		return err
-	}
-	b.streams = toxic.Connect("http://" + endpoint)
-	if err := await(ctx, "toxiproxy to answer", gatePoll, b.streams.Answers); err != nil {
+// layLinks lays all links on the site's toxiproxy.
+func (b *Bed) layLinks(ctx context.Context) error {
+	if err := b.session.startProxy(ctx, b.site); err != nil {
 		return err
 	}
 	links := make([]toxic.Link, len(b.edges))
@@ -260,7 +237,7 @@ func (b *Bed) startProxy(ctx context.Context) error {
 			Upstream: b.Destination(e).String(),
 		}
 	}
-	return b.streams.AddLinks(ctx, links)
+	return b.site.streams.AddLinks(ctx, links)
 }
 
 // steer leads all that a node sends to other nodes through its links.
@@ -268,7 +245,7 @@ func (b *Bed) steer(ctx context.Context, name string) error {
 	s := agent.Steering{Routes: map[netip.AddrPort]netip.AddrPort{}}
 	for _, e := range b.edges {
 		if e.Client == name {
-			s.Routes[b.Destination(e)] = netip.AddrPortFrom(b.network.Address(proxyHost), b.ports[e])
+			s.Routes[b.Destination(e)] = netip.AddrPortFrom(b.site.network.Address(proxyHost), b.ports[e])
 		}
 	}
 	for other, n := range b.nodes {
@@ -299,13 +276,6 @@ func (b *Bed) Resteer(ctx context.Context) error {
 		all.Go(func() error { return b.steer(ctx, n.Name) })
 	}
 	return all.Wait()
-}
-
-func (b *Bed) labels(nodeName, role string) map[string]string {
-	return map[string]string{
-		cluster.LabelSession: b.session.ID, cluster.LabelBed: b.name,
-		cluster.LabelNode: nodeName, cluster.LabelRole: role, cluster.LabelScenario: b.tb.Name(),
-	}
 }
 
 // drawLinks numbers a listener for every client's way to every port of every server.

@@ -164,7 +164,7 @@ func (b *Bed) Ledger(ctx context.Context) (ledger.Book, error) {
 
 // ledger is what passed over all links since the bed was laid.
 func (b *Bed) ledger(ctx context.Context) (ledger.Book, error) {
-	counts, err := b.streams.Ledger(ctx)
+	counts, err := b.site.streams.Ledger(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +237,7 @@ func (b *Bed) Owner(ctx context.Context, file fixtures.File) topology.Node {
 func (b *Bed) readFacts(ctx context.Context, died map[string]int) (map[string]agent.Facts, error) {
 	var mu sync.Mutex
 	facts := map[string]agent.Facts{}
-	places := map[string]string{proxyName: b.proxy.ID}
+	places := map[string]string{proxyName: b.site.proxy.ID}
 	for name, n := range b.nodes {
 		if _, gone := died[name]; !gone {
 			places[name] = n.container.ID

@@ -44,7 +44,8 @@ type Session struct {
 
 	mu       sync.Mutex
 	beds     int
-	occupied bool // by a bed
+	occupied bool  // by a bed
+	site     *site // that the last bed has left for the next one; nil if it has not
 	finished *history.History
 }
 
@@ -220,13 +221,14 @@ func systemOf(o Options, h Handoff) (system.System, error) {
 // has made sure that nothing of the session is left; what was left is an error.
 func (s *Session) Close(ctx context.Context) error {
 	if s.faultd == nil {
+		err := errors.Join(s.yield(ctx), s.closeSite(ctx))
 		s.stop()
 		<-s.leaseEnd
-		return errors.Join(s.Agent.Close(), s.Engine.Close())
+		return errors.Join(err, s.Agent.Close(), s.Engine.Close())
 	}
 	s.note(Mark{Doing: Closing})
 	defer s.note(Mark{Doing: Closing, Done: true})
-	errs := []error{s.yield(ctx)}
+	errs := []error{s.yield(ctx), s.closeSite(ctx)}
 	left, err := s.leftovers(ctx)
 	errs = append(errs, err)
 	for _, l := range left {

@@ -63,7 +63,7 @@ func (b *Bed) stop() {
 			b.tb.Logf("evidence: %v", err)
 		}
 	}
-	b.trouble(b.remove(ctx))
+	b.trouble(b.remove(ctx, verdict == history.Pass))
 	b.spend(&b.history.Spent.EndMS, settled)
 	h := b.History()
 	h.Budgets = judge.Budgets(h)
@@ -112,7 +112,7 @@ func (b *Bed) endDownloads() {
 
 // closeBooks reads the ledger and the bypass counters for the last time.
 func (b *Bed) closeBooks(ctx context.Context) error {
-	if b.streams == nil {
+	if b.site == nil || b.site.streams == nil {
 		return nil // the bed never came up
 	}
 	book, err := b.ledger(ctx)
@@ -198,7 +198,7 @@ func (b *Bed) audit(ctx context.Context) {
 
 // auditEffects looks for toxics, and for limits of control groups: no bed begins with any.
 func (b *Bed) auditEffects(ctx context.Context, died map[string]int) error {
-	left, err := b.streams.Residue(ctx)
+	left, err := b.site.streams.Residue(ctx)
 	if err != nil {
 		return err
 	}
@@ -244,23 +244,25 @@ func (b *Bed) died(ctx context.Context) map[string]int {
 	return died
 }
 
-// remove takes away all containers, then the network.
-func (b *Bed) remove(ctx context.Context) error {
+// remove takes away all nodes, and the site unless it is as clean as it was: then the next
+// bed gets it.
+func (b *Bed) remove(ctx context.Context, clean bool) error {
 	var ids []string
 	for _, n := range b.nodes {
 		if n.container != nil {
 			ids = append(ids, n.container.ID)
 		}
 	}
-	if b.proxy != nil {
-		ids = append(ids, b.proxy.ID)
-	}
 	err := b.session.yield(ctx)
 	for _, id := range ids { // they leave their network one by one in any case
-		err = errors.Join(err, b.session.Engine.RemoveNode(ctx, b.network, id))
+		err = errors.Join(err, b.session.Engine.RemoveNode(ctx, b.site.network, id))
 	}
-	if b.network.ID != "" {
-		err = errors.Join(err, b.session.Engine.RemoveNetwork(ctx, b.network))
+	switch {
+	case b.site == nil:
+	case clean && err == nil:
+		b.session.leaveSite(b.site)
+	default:
+		err = errors.Join(err, b.session.removeSite(ctx, b.site))
 	}
 	return err
 }

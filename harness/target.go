@@ -22,7 +22,7 @@ var _ fault.Target = (*Bed)(nil)
 func (b *Bed) Edges() []fault.Edge { return b.edges }
 
 // Listener implements fault.Target.
-func (b *Bed) Listener(e fault.Edge) (string, uint16) { return b.proxy.ID, b.ports[e] }
+func (b *Bed) Listener(e fault.Edge) (string, uint16) { return b.site.proxy.ID, b.ports[e] }
 
 // Destination implements fault.Target.
 func (b *Bed) Destination(e fault.Edge) netip.AddrPort {
@@ -64,7 +64,7 @@ func (b *Bed) Container(name string) string {
 func (b *Bed) Kernel() fault.Kernel { return b.session.Agent }
 
 // Streams implements fault.Target.
-func (b *Bed) Streams() fault.Streams { return b.streams }
+func (b *Bed) Streams() fault.Streams { return b.site.streams }
 
 // Processes implements fault.Target.
 func (b *Bed) Processes() fault.Processes { return processes{b} }
@@ -155,7 +155,7 @@ func (p processes) Kill(ctx context.Context, name string) error {
 	if err := p.leave(ctx, name); err != nil {
 		return err
 	}
-	return p.bed.session.Engine.Kill(ctx, p.bed.network, p.bed.Container(name))
+	return p.bed.session.Engine.Kill(ctx, p.bed.site.network, p.bed.Container(name))
 }
 
 // leave notes that a fault ends a node, and what its namespace has counted by then.
@@ -184,7 +184,7 @@ func (p processes) Runs(ctx context.Context, name string) (bool, error) {
 
 // Start starts a killed node: its new network namespace is steered before its gate opens.
 func (p processes) Start(ctx context.Context, name string) error {
-	if err := p.bed.session.Engine.Start(ctx, p.bed.network, p.bed.Container(name)); err != nil {
+	if err := p.bed.session.Engine.Start(ctx, p.bed.site.network, p.bed.Container(name)); err != nil {
 		return err
 	}
 	p.note(name, false)
@@ -205,7 +205,7 @@ func (p processes) Stop(ctx context.Context, name string) error {
 	if err := p.leave(ctx, name); err != nil {
 		return err
 	}
-	return p.bed.session.Engine.Stop(ctx, p.bed.network, p.bed.Container(name), StopGrace)
+	return p.bed.session.Engine.Stop(ctx, p.bed.site.network, p.bed.Container(name), StopGrace)
 }
 
 func (p processes) Since(ctx context.Context, name string) (time.Time, error) {

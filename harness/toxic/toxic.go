@@ -77,6 +77,51 @@ func (p *Proxy) Answers(ctx context.Context) error {
 	return err
 }
 
+// restartPoll is the pace at which a toxiproxy that starts anew is asked whether it has.
+const restartPoll = 20 * time.Millisecond
+
+// Restart lets toxiproxy start anew, and returns when it has: without any link, toxic, count
+// or connection.
+func (p *Proxy) Restart(ctx context.Context) error {
+	// The new process takes the old one's place in the middle of the answer, so there is
+	// none; that it is another one is seen by what it knows.
+	_, asked := p.call(ctx, http.MethodPost, "/restart", nil)
+	p.mu.Lock()
+	p.links = map[string]*laid{}
+	p.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	again := time.NewTicker(restartPoll)
+	defer again.Stop()
+	for {
+		err := p.blank(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("restart toxiproxy: %w", errors.Join(err, asked))
+		case <-again.C:
+		}
+	}
+}
+
+// blank fails while toxiproxy has a link, or a count of one.
+func (p *Proxy) blank(ctx context.Context) error {
+	counts, err := p.Ledger(ctx)
+	if err != nil {
+		return err
+	}
+	links, err := p.Config(ctx)
+	if err != nil {
+		return err
+	}
+	if links = bytes.TrimSpace(links); len(counts) > 0 || string(links) != "{}" {
+		return fmt.Errorf("it has counts of %d links, and links %.100s", len(counts), links)
+	}
+	return nil
+}
+
 // AddLinks opens all links in one batch, each with its counters in place before it
 // accepts.
 func (p *Proxy) AddLinks(ctx context.Context, links []Link) error {

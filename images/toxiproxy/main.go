@@ -1,8 +1,8 @@
-// Command toxiproxy is Shopify's toxiproxy server with three additions that a bed needs:
+// Command toxiproxy is Shopify's toxiproxy server with four additions that a bed needs:
 // links are created in one batch, each with a counting toxic in place before its
 // listener opens (POST /links), the counts can be read while connections are
-// still open (GET /ledger), and there are a few more toxics. Everything else is
-// toxiproxy's own API, on :8474.
+// still open (GET /ledger), it can start anew for the next bed (POST /restart), and there
+// are a few more toxics. Everything else is toxiproxy's own API, on :8474.
 package main
 
 import (
@@ -25,17 +25,20 @@ import (
 
 const apiAddr = ":8474"
 
-func main() {
+func main() { control(apiAddr) }
+
+// control serves the control API until the process is told to end.
+func control(addr string) {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 
-	server := &http.Server{Addr: apiAddr, Handler: handler(), ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{Addr: addr, Handler: handler(), ReadHeaderTimeout: 5 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- server.ListenAndServe() }()
 	select {
 	case <-stop:
 	case err := <-failed:
-		slog.Error("serve the control API", "addr", apiAddr, "error", err)
+		slog.Error("serve the control API", "addr", addr, "error", err)
 		os.Exit(1)
 	}
 }
@@ -56,6 +59,7 @@ func handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /links", func(w http.ResponseWriter, r *http.Request) { addLinks(server, w, r) })
 	mux.HandleFunc("GET /ledger", showLedger)
+	mux.HandleFunc("POST /restart", restart)
 	mux.Handle("/", server.Routes())
 	return mux
 }
@@ -90,6 +94,14 @@ func addLinks(server *toxiproxy.ApiServer, w http.ResponseWriter, r *http.Reques
 		}
 	}
 	w.WriteHeader(http.StatusCreated)
+}
+
+// restart puts a new process of this program in the place of this one: execve(2) closes every
+// connection and listener, and forgets what a toxic that hangs in a write still holds. The
+// answer is the end of the connection, or why there is no new process.
+func restart(w http.ResponseWriter, _ *http.Request) {
+	err := syscall.Exec("/proc/self/exe", os.Args, os.Environ())
+	http.Error(w, fmt.Sprintf("start anew: %v", err), http.StatusInternalServerError)
 }
 
 // showLedger answers with the counts of every link that was ever used.
