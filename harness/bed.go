@@ -201,8 +201,8 @@ func (b *Bed) spec(n topology.Node, c system.Container) cluster.Spec {
 	const readable, executable = 0o644, 0o755
 	s := cluster.Spec{
 		Name: b.name + "-" + n.Name, Host: n.Name, Image: c.Image, Entrypoint: c.Entrypoint, Cmd: c.Cmd, Env: c.Env,
-		Labels:  b.session.labels(b.site.name, n.Name, string(n.Role), b.tb.Name()),
-		Network: b.site.network, Address: b.nodes[n.Name].address,
+		Labels:      b.session.labels(b.site.name, n.Name, string(n.Role), b.tb.Name()),
+		Isolated:    true,
 		Descriptors: n.Descriptors, Sysctls: sysctls,
 	}
 	if n.Disk > 0 && c.Store != "" {
@@ -240,12 +240,17 @@ func (b *Bed) layLinks(ctx context.Context) error {
 	return b.site.streams.AddLinks(ctx, links)
 }
 
-// steer leads all that a node sends to other nodes through its links.
+// steer puts a node on the bed's network, and leads all that it sends to other nodes through
+// its links.
 func (b *Bed) steer(ctx context.Context, name string) error {
+	address := netip.PrefixFrom(b.nodes[name].address, sitePrefix.Bits())
+	if err := b.session.Agent.Plug(ctx, b.site.name, b.Container(name), name, address); err != nil {
+		return err
+	}
 	s := agent.Steering{Routes: map[netip.AddrPort]netip.AddrPort{}}
 	for _, e := range b.edges {
 		if e.Client == name {
-			s.Routes[b.Destination(e)] = netip.AddrPortFrom(b.site.network.Address(proxyHost), b.ports[e])
+			s.Routes[b.Destination(e)] = netip.AddrPortFrom(hostAt(proxyHost).Addr(), b.ports[e])
 		}
 	}
 	for other, n := range b.nodes {
@@ -253,7 +258,7 @@ func (b *Bed) steer(ctx context.Context, name string) error {
 			s.Nodes = append(s.Nodes, n.address)
 		}
 	}
-	if err := b.session.Agent.Steer(ctx, b.nodes[name].container.ID, s); err != nil {
+	if err := b.session.Agent.Steer(ctx, b.Container(name), s); err != nil {
 		return fmt.Errorf("steer %s: %w", name, err)
 	}
 	return nil

@@ -38,7 +38,7 @@ func Canary(tb testing.TB, run func(tb testing.TB)) (history.Verdict, string) {
 func (b *Bed) Crash(ctx context.Context, n topology.Node) {
 	b.tb.Helper()
 	b.step("crash " + n.Name)
-	if err := b.session.Engine.Kill(ctx, b.site.network, b.Container(n.Name)); err != nil {
+	if err := b.session.Engine.Kill(ctx, b.Container(n.Name)); err != nil {
 		b.infra(fmt.Errorf("crash %s: %w", n.Name, err))
 	}
 }

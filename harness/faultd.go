@@ -7,6 +7,9 @@ import (
 	"github.com/faultbed/faultbed/harness/cluster"
 )
 
+// faultdHost is faultd's place on its network; the engine's gateway has the first.
+const faultdHost = 2
+
 // faultdPort is where faultd serves inside its container.
 const faultdPort = "50051/tcp"
 
@@ -44,7 +47,7 @@ func startFaultd(ctx context.Context, engine *cluster.Engine, h Handoff, caps []
 		Env: map[string]string{
 			"FAULTBED_SESSION": h.ID, "FAULTBED_TOKEN": h.Token, "FAULTBED_LEASE": Lease.String(),
 		},
-		Labels: labels, Publish: []string{faultdPort}, Network: network, Address: network.Address(proxyHost),
+		Labels: labels, Publish: []string{faultdPort}, Network: network, Address: network.Address(faultdHost),
 		HostPID: true, Caps: caps, Socket: "/var/run/docker.sock",
 	})
 	return f, err
@@ -57,7 +60,7 @@ func (f faultd) remove(ctx context.Context, engine *cluster.Engine) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), BedStop)
 	defer cancel()
 	if f.Node != nil {
-		if err := engine.RemoveNode(ctx, f.network, f.ID); err != nil {
+		if err := engine.RemoveNode(ctx, f.ID); err != nil {
 			return err
 		}
 	}

@@ -92,7 +92,7 @@ func idleNode(ctx context.Context, t *testing.T, engine *cluster.Engine, h Hando
 	n, err := engine.Run(ctx, spec)
 	if n != nil {
 		t.Cleanup(func() {
-			if err := engine.RemoveNode(context.WithoutCancel(ctx), cluster.Network{}, n.ID); err != nil {
+			if err := engine.RemoveNode(context.WithoutCancel(ctx), n.ID); err != nil {
 				t.Error(err)
 			}
 		})

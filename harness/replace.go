@@ -47,7 +47,7 @@ func (b *Bed) replace(ctx context.Context, n topology.Node) error {
 	b.mu.Unlock()
 	b.restarted(n.Name)
 	processes{b}.note(n.Name, false)
-	if err := engine.Stop(ctx, b.site.network, old.container.ID, StopGrace); err != nil {
+	if err := engine.Stop(ctx, old.container.ID, StopGrace); err != nil {
 		return err
 	}
 	log, err := engine.Logs(ctx, old.container.ID)
@@ -57,7 +57,7 @@ func (b *Bed) replace(ctx context.Context, n topology.Node) error {
 	if err := b.endCapture(ctx, n.Name, n.Name+".replaced"); err != nil {
 		return err
 	}
-	if err := engine.RemoveNode(ctx, b.site.network, old.container.ID); err != nil {
+	if err := engine.RemoveNode(ctx, old.container.ID); err != nil {
 		return err
 	}
 	started, err := engine.Run(ctx, b.spec(n, c))

@@ -133,16 +133,24 @@ func (s *Session) try(ctx context.Context) error {
 	// Behind its gate, which nobody opens, any node does nothing.
 	idle, err := s.Engine.Run(ctx, cluster.Spec{
 		Name: s.ID + "-probed", Host: "probed", Image: s.Images["origin"],
-		Labels: map[string]string{cluster.LabelSession: s.ID, cluster.LabelRole: "origin"},
+		Labels:   map[string]string{cluster.LabelSession: s.ID, cluster.LabelRole: "origin"},
+		Isolated: true,
 	})
+	network := s.ID + "-probed"
+	if err == nil {
+		err = s.Agent.Plug(ctx, network, idle.ID, "probed", hostAt(firstHost))
+	}
 	if err == nil {
 		s.Can, err = s.Agent.Capabilities(ctx, idle.ID)
+	}
+	if err == nil {
+		err = s.Agent.CloseNetwork(ctx, network)
 	}
 	if err == nil {
 		err = s.tryEngine(ctx)
 	}
 	if idle != nil {
-		err = errors.Join(err, s.Engine.RemoveNode(context.WithoutCancel(ctx), cluster.Network{}, idle.ID))
+		err = errors.Join(err, s.Engine.RemoveNode(context.WithoutCancel(ctx), idle.ID))
 	}
 	if err != nil {
 		return fmt.Errorf("try the kernel: %w", err)

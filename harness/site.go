@@ -4,30 +4,42 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 
 	"github.com/faultbed/faultbed/harness/cluster"
 	"github.com/faultbed/faultbed/harness/toxic"
 )
 
-// Hosts on a site's network: the engine's gateway has the first address.
+// sitePrefix is the network of every site: each is an Ethernet of its own.
+var sitePrefix = netip.MustParsePrefix("10.213.0.0/24")
+
+// Hosts on a site's network. Where its nodes' default route leads, to the first, is nobody.
 const (
 	proxyHost = 2
 	firstHost = 10
 	lastHost  = 254
 )
 
-// site is where a process lays its beds, one after the other: a network, and a toxiproxy on
-// it. Of a bed of five nodes that container is a sixth of what the engine has to do.
+// hostAt is the n-th address of a site, with the length of its network's prefix.
+func hostAt(n int) netip.Prefix {
+	bytes := sitePrefix.Addr().As4()
+	bytes[3] = byte(n) //nolint:gosec // lastHost is the last
+	return netip.PrefixFrom(netip.AddrFrom4(bytes), sitePrefix.Bits())
+}
+
+// site is where a process lays its beds, one after the other: a network of faultd's, and a
+// toxiproxy on it. Of a bed of five nodes that container is a sixth of what the engine has
+// to do.
 //
 // Nothing of a bed is left for the next one. A site is handed on only by a bed that passed,
 // with its namespaces as they were; toxiproxy starts anew; and no address is given to a
 // second node, so that what the proxy's kernel has learnt of a destination (path MTU and
 // metrics of TCP, both kept for minutes) or still sends to it has to do with no other.
 type site struct {
-	name    string // of the first bed that was laid on it, and so of all that is on its network
-	network cluster.Network
+	name    string // of the first bed that was laid on it, and so of the network
 	proxy   *cluster.Node
+	control *forwarder   // to the proxy's control API
 	streams *toxic.Proxy // nil until the proxy has answered
 	next    int          // host that the next node gets
 }
@@ -38,7 +50,7 @@ func (s *site) room(nodes int) bool { return s.next+nodes-1 <= lastHost }
 // nextAddress is one that no node of the site has had.
 func (s *site) nextAddress() netip.Addr {
 	s.next++
-	return s.network.Address(s.next - 1)
+	return hostAt(s.next - 1).Addr()
 }
 
 // occupySite returns a site for a bed of that name and so many nodes: the one that the bed
@@ -56,11 +68,7 @@ func (s *Session) occupySite(ctx context.Context, bed string, nodes int) (*site,
 			return nil, err
 		}
 	}
-	network, err := s.Engine.StartNetwork(ctx, bed, s.labels(bed, "", "network", ""))
-	if err != nil {
-		return nil, err
-	}
-	return &site{name: bed, network: network, next: firstHost}, nil
+	return &site{name: bed, next: firstHost}, nil
 }
 
 // leaveSite hands a site on to the next bed.
@@ -82,13 +90,19 @@ func (s *Session) closeSite(ctx context.Context) error {
 	return s.removeSite(ctx, left)
 }
 
-// removeSite takes away the proxy, then the network: nothing else may be on it any more.
+// removeSite takes away the proxy, then the network.
 func (s *Session) removeSite(ctx context.Context, left *site) error {
-	var err error
-	if left.proxy != nil {
-		err = s.Engine.RemoveNode(ctx, left.network, left.proxy.ID)
+	var errs []error
+	if left.control != nil {
+		left.control.Close()
 	}
-	return errors.Join(err, s.Engine.RemoveNetwork(ctx, left.network))
+	if left.proxy != nil {
+		errs = append(errs, s.Engine.RemoveNode(ctx, left.proxy.ID))
+	}
+	if s.lostBecause() == nil { // else it went with faultd
+		errs = append(errs, s.Agent.CloseNetwork(ctx, left.name))
+	}
+	return errors.Join(errs...)
 }
 
 // startProxy brings the site's toxiproxy to its start: the first time with a container of its
@@ -97,29 +111,27 @@ func (s *Session) startProxy(ctx context.Context, on *site) error {
 	if on.streams != nil {
 		return on.streams.Restart(ctx)
 	}
-	const control = "8474/tcp"
 	proxy, err := s.Engine.Run(ctx, cluster.Spec{
 		Name: on.name + "-" + proxyName, Host: proxyName, Image: s.Images[proxyName],
-		Labels: s.labels(on.name, proxyName, proxyName, ""), Publish: []string{control}, Sysctls: sysctls,
-		Network: on.network, Address: on.network.Address(proxyHost),
+		Labels: s.labels(on.name, proxyName, proxyName, ""), Sysctls: sysctls, Isolated: true,
 	})
 	on.proxy = proxy
 	if err != nil {
 		return err
 	}
-	endpoint, err := proxy.Endpoint(ctx, control)
-	if err != nil {
+	if err := s.Agent.Plug(ctx, on.name, proxy.ID, proxyName, hostAt(proxyHost)); err != nil {
 		return err
 	}
-	on.streams = toxic.Connect("http://" + endpoint)
-	if err := await(ctx, "toxiproxy to answer", gatePoll, on.streams.Answers); err != nil {
-		return fmt.Errorf("start the site: %w", err)
+	const control = "127.0.0.1:8474" // in its own namespace
+	on.control, err = forward(func(ctx context.Context) (net.Conn, error) { return s.Agent.DialNode(ctx, proxy.ID, control) })
+	if err != nil {
+		return fmt.Errorf("forward toxiproxy's control API: %w", err)
 	}
-	return nil
+	on.streams = toxic.Connect("http://" + on.control.Addr())
+	return await(ctx, "toxiproxy to answer", gatePoll, on.streams.Answers)
 }
 
-// labels are those of something on the site of that name. Whoever cleans up goes by the
-// site: what is on one network has to leave it one after the other.
+// labels are those of something on the site of that name.
 func (s *Session) labels(site, node, role, scenario string) map[string]string {
 	return map[string]string{
 		cluster.LabelSession: s.ID, cluster.LabelBed: site,

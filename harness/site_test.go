@@ -4,22 +4,21 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/faultbed/faultbed/harness/cluster"
 	"github.com/faultbed/faultbed/harness/topology"
 )
 
 // No address of a site is given twice, none lies outside of its network, and the largest bed
 // finds room on a new one.
 func TestSiteGivesEachAddressOnce(t *testing.T) {
-	s := &site{network: cluster.Network{Prefix: netip.MustParsePrefix("10.213.7.0/24")}, next: firstHost}
+	s := &site{next: firstHost}
 	if !s.room(topology.MaxNodes) {
 		t.Fatalf("no room for %d nodes on a new site", topology.MaxNodes)
 	}
-	given := map[netip.Addr]bool{s.network.Address(proxyHost): true}
+	given := map[netip.Addr]bool{hostAt(proxyHost).Addr(): true}
 	for s.room(7) {
 		for range 7 {
 			address := s.nextAddress()
-			if given[address] || !s.network.Prefix.Contains(address) || address == netip.MustParseAddr("10.213.7.255") {
+			if given[address] || !sitePrefix.Contains(address) || address == netip.MustParseAddr("10.213.0.255") {
 				t.Fatalf("%s is given after %d others", address, len(given))
 			}
 			given[address] = true

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/evidence"
 	"github.com/faultbed/faultbed/harness/history"
@@ -254,9 +256,11 @@ func (b *Bed) remove(ctx context.Context, clean bool) error {
 		}
 	}
 	err := b.session.yield(ctx)
-	for _, id := range ids { // they leave their network one by one in any case
-		err = errors.Join(err, b.session.Engine.RemoveNode(ctx, b.site.network, id))
+	var all errgroup.Group
+	for _, id := range ids {
+		all.Go(func() error { return b.session.Engine.RemoveNode(ctx, id) })
 	}
+	err = errors.Join(err, all.Wait())
 	switch {
 	case b.site == nil:
 	case clean && err == nil:

@@ -155,7 +155,7 @@ func (p processes) Kill(ctx context.Context, name string) error {
 	if err := p.leave(ctx, name); err != nil {
 		return err
 	}
-	return p.bed.session.Engine.Kill(ctx, p.bed.site.network, p.bed.Container(name))
+	return p.bed.session.Engine.Kill(ctx, p.bed.Container(name))
 }
 
 // leave notes that a fault ends a node, and what its namespace has counted by then.
@@ -184,7 +184,7 @@ func (p processes) Runs(ctx context.Context, name string) (bool, error) {
 
 // Start starts a killed node: its new network namespace is steered before its gate opens.
 func (p processes) Start(ctx context.Context, name string) error {
-	if err := p.bed.session.Engine.Start(ctx, p.bed.site.network, p.bed.Container(name)); err != nil {
+	if err := p.bed.session.Engine.Start(ctx, p.bed.Container(name)); err != nil {
 		return err
 	}
 	p.note(name, false)
@@ -205,7 +205,7 @@ func (p processes) Stop(ctx context.Context, name string) error {
 	if err := p.leave(ctx, name); err != nil {
 		return err
 	}
-	return p.bed.session.Engine.Stop(ctx, p.bed.site.network, p.bed.Container(name), StopGrace)
+	return p.bed.session.Engine.Stop(ctx, p.bed.Container(name), StopGrace)
 }
 
 func (p processes) Since(ctx context.Context, name string) (time.Time, error) {

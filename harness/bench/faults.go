@@ -101,7 +101,7 @@ func (m *meter) helpers(ctx context.Context, beside ...string) (took time.Durati
 	took = time.Since(start)
 	for _, id := range ids {
 		if id != "" {
-			err = errors.Join(err, m.session.Engine.RemoveNode(context.WithoutCancel(ctx), cluster.Network{}, id))
+			err = errors.Join(err, m.session.Engine.RemoveNode(context.WithoutCancel(ctx), id))
 		}
 	}
 	return took, err

@@ -131,13 +131,12 @@ func (m *meter) onPlain(ctx context.Context, s system.System, t topology.Topolog
 func (p *plain) stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), harness.BedStop)
 	defer cancel()
-	var all errgroup.Group
-	for _, n := range p.nodes {
+	var err error
+	for _, n := range p.nodes { // one after the other, see Network
 		if n.id != "" {
-			all.Go(func() error { return p.session.Engine.RemoveNode(ctx, p.network, n.id) })
+			err = errors.Join(err, p.session.Engine.RemoveNode(ctx, n.id))
 		}
 	}
-	err := all.Wait()
 	if p.network.ID != "" {
 		err = errors.Join(err, p.session.Engine.RemoveNetwork(ctx, p.network))
 	}

@@ -7,8 +7,6 @@ import (
 	"maps"
 	"net/netip"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
@@ -19,17 +17,14 @@ import (
 // pools (172.17.0.0/12 and 192.168.0.0/16), so other containers are not in the way.
 var pool = netip.MustParsePrefix("10.213.0.0/16")
 
-// Network is the private network of one bed, with addresses that its owner gives out.
+// Network is a network of the engine's, with addresses that its owner gives out. Beds have
+// none: the engine counts a network's endpoints without a lock that holds (moby issue 42119,
+// seen on 20.10 once in some 150 beds), and two containers that come or go at the same moment
+// leave it with a count that never reaches zero; then it can only be removed by restarting
+// the engine.
 type Network struct {
 	ID, Name string
 	Prefix   netip.Prefix
-
-	// turn lets containers join and leave one after the other. The engine counts a
-	// network's endpoints without a lock that holds (moby issue 42119, seen on 20.10
-	// once in some 150 beds): two that come or go at the same moment leave it with a
-	// count that never reaches zero, and the network can only be removed by restarting
-	// the engine.
-	turn *sync.Mutex
 }
 
 // Address is the n-th host address of the network; the engine's gateway has the first.
@@ -56,7 +51,7 @@ func (e *Engine) StartNetwork(ctx context.Context, name string, labels map[strin
 			IPAM: &network.IPAM{Config: []network.IPAMConfig{{Subnet: prefix}}},
 		})
 		if err == nil {
-			return Network{ID: made.ID, Name: name, Prefix: prefix, turn: new(sync.Mutex)}, nil
+			return Network{ID: made.ID, Name: name, Prefix: prefix}, nil
 		}
 		if !strings.Contains(err.Error(), "overlaps") {
 			return Network{}, fmt.Errorf("create network %s: %w", name, err)
@@ -71,46 +66,4 @@ func (e *Engine) RemoveNetwork(ctx context.Context, n Network) error {
 		return fmt.Errorf("remove network %s: %w", n.Name, err)
 	}
 	return nil
-}
-
-// joinPoll is the pace at which the engine is asked whether a container has joined.
-const joinPoll = 20 * time.Millisecond
-
-// join runs start, which starts a container, and lets the next one have its turn as
-// soon as the container is on the network: the longer rest of its start overlaps.
-func (e *Engine) join(ctx context.Context, n Network, id string, start func(context.Context) error) error {
-	if n.turn == nil {
-		return start(ctx)
-	}
-	n.turn.Lock()
-	started := make(chan error, 1)
-	go func() { started <- start(ctx) }()
-	beat := time.NewTicker(joinPoll)
-	defer beat.Stop()
-	for {
-		select {
-		case err := <-started:
-			n.turn.Unlock()
-			return err
-		case <-beat.C:
-		}
-		// A container's own inspection waits for the end of its start; the network's does not.
-		found, err := e.client.NetworkInspect(ctx, n.ID, client.NetworkInspectOptions{})
-		if err != nil {
-			continue // start tells
-		}
-		if _, joined := found.Network.Containers[id]; joined {
-			n.turn.Unlock()
-			return <-started
-		}
-	}
-}
-
-// leave runs stop, which ends a container, when nobody else joins or leaves.
-func (n Network) leave(stop func() error) error {
-	if n.turn != nil {
-		n.turn.Lock()
-		defer n.turn.Unlock()
-	}
-	return stop()
 }

@@ -18,6 +18,9 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 )
 
+// resolver is where the engine's own would be, which an isolated container has not.
+var resolver = netip.AddrFrom4([4]byte{127, 0, 0, 11})
+
 // Spec is one container to be.
 type Spec struct {
 	Name       string // unique on the engine
@@ -27,9 +30,12 @@ type Spec struct {
 	Cmd        []string
 	Env        map[string]string
 	Labels     map[string]string
-	Network    Network
-	Address    netip.Addr
-	Files      []File
+	// Network and Address are where the engine puts it; on its default network if there are none.
+	Network Network
+	Address netip.Addr
+	// Isolated leaves it without any network; it asks 127.0.0.11 for names.
+	Isolated bool
+	Files    []File
 	// Descriptors is RLIMIT_NOFILE, hard and soft; 0 is the engine's own.
 	Descriptors int
 	// Sysctls are those of its network namespace.
@@ -97,7 +103,7 @@ func (e *Engine) Run(ctx context.Context, s Spec) (*Node, error) {
 		node = &Node{Name: s.Name, ID: c.GetContainerID(), Host: s.Host, c: c}
 	}
 	if err == nil {
-		err = e.join(ctx, s.Network, node.ID, c.Start)
+		err = c.Start(ctx)
 	}
 	if err != nil {
 		return node, fmt.Errorf("start container %s: %w", s.Name, err)
@@ -108,6 +114,10 @@ func (e *Engine) Run(ctx context.Context, s Spec) (*Node, error) {
 func (s Spec) host(h *container.HostConfig) {
 	if s.HostPID {
 		h.PidMode = "host"
+	}
+	if s.Isolated {
+		h.NetworkMode = "none"
+		h.DNS, h.DNSOptions, h.DNSSearch = []netip.Addr{resolver}, []string{"ndots:0"}, []string{"."}
 	}
 	if n := int64(s.Descriptors); n > 0 {
 		h.Ulimits = append(h.Ulimits, &container.Ulimit{Name: "nofile", Soft: n, Hard: n})
@@ -142,13 +152,9 @@ func (n *Node) Endpoint(ctx context.Context, port string) (string, error) {
 	return endpoint, nil
 }
 
-// RemoveNode kills and removes a container of network n (the zero Network for none of
-// ours) with its volumes; gone already is no error.
-func (e *Engine) RemoveNode(ctx context.Context, n Network, id string) error {
-	err := n.leave(func() error {
-		_, err := e.client.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
-		return err
-	})
+// RemoveNode kills and removes a container with its volumes; gone already is no error.
+func (e *Engine) RemoveNode(ctx context.Context, id string) error {
+	_, err := e.client.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 	if err != nil && !goneOrGoing(err) {
 		return fmt.Errorf("remove container %.12s: %w", id, err)
 	}
@@ -199,27 +205,18 @@ func (e *Engine) Ended(ctx context.Context, id string) (status int, err error) {
 	return found.Container.State.ExitCode, nil
 }
 
-// Stop asks the first process of a container of network n to end, with SIGTERM, and
-// kills it after grace.
-func (e *Engine) Stop(ctx context.Context, n Network, id string, grace time.Duration) error {
+// Stop asks the first process of a container to end, with SIGTERM, and kills it after
+// grace.
+func (e *Engine) Stop(ctx context.Context, id string, grace time.Duration) error {
 	seconds := int(grace.Seconds())
-	err := n.leave(func() error {
-		_, err := e.client.ContainerStop(ctx, id, client.ContainerStopOptions{Timeout: &seconds})
-		return err
-	})
-	if err != nil {
+	if _, err := e.client.ContainerStop(ctx, id, client.ContainerStopOptions{Timeout: &seconds}); err != nil {
 		return fmt.Errorf("stop container %.12s: %w", id, err)
 	}
 	return nil
 }
 
-// Kill sends SIGKILL to the first process of a container of network n and waits until
-// it is gone.
-func (e *Engine) Kill(ctx context.Context, n Network, id string) error {
-	return n.leave(func() error { return e.kill(ctx, id) })
-}
-
-func (e *Engine) kill(ctx context.Context, id string) error {
+// Kill sends SIGKILL to the first process of a container and waits until it is gone.
+func (e *Engine) Kill(ctx context.Context, id string) error {
 	gone := e.client.ContainerWait(ctx, id, client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
 	if _, err := e.client.ContainerKill(ctx, id, client.ContainerKillOptions{Signal: "SIGKILL"}); err != nil && !errdefs.IsConflict(err) {
 		return fmt.Errorf("kill container %.12s: %w", id, err)
@@ -232,14 +229,9 @@ func (e *Engine) kill(ctx context.Context, id string) error {
 	}
 }
 
-// Start starts a container of network n that was killed: the same file system and
-// address, a new network namespace.
-func (e *Engine) Start(ctx context.Context, n Network, id string) error {
-	err := e.join(ctx, n, id, func(ctx context.Context) error {
-		_, err := e.client.ContainerStart(ctx, id, client.ContainerStartOptions{})
-		return err
-	})
-	if err != nil {
+// Start starts a container that was killed: the same file system, a new network namespace.
+func (e *Engine) Start(ctx context.Context, id string) error {
+	if _, err := e.client.ContainerStart(ctx, id, client.ContainerStartOptions{}); err != nil {
 		return fmt.Errorf("start container %.12s again: %w", id, err)
 	}
 	return nil

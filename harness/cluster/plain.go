@@ -55,5 +55,5 @@ func (e *Engine) createAndStart(ctx context.Context, s Spec, o client.ContainerC
 	if err != nil {
 		return "", fmt.Errorf("create container %s: %w", s.Name, err)
 	}
-	return made.ID, e.Start(ctx, Network{}, made.ID)
+	return made.ID, e.Start(ctx, made.ID)
 }

@@ -68,7 +68,7 @@ func (t *Trial) killFaultd(ctx context.Context, session string) error {
 	}
 	for _, o := range objects {
 		if o.Session == session && o.Role == cluster.RoleFaultd {
-			return t.Engine.Kill(ctx, cluster.Network{}, o.ID)
+			return t.Engine.Kill(ctx, o.ID)
 		}
 	}
 	return errors.New("session " + session + " has no faultd")

@@ -107,31 +107,11 @@ func requireRoot(t *testing.T) {
 	}
 }
 
-func named(name string) netlink.LinkAttrs {
-	attributes := netlink.NewLinkAttrs()
-	attributes.Name = name
-	return attributes
-}
-
 func newNamespace(t *testing.T) *os.File {
 	t.Helper()
-	type made struct {
-		file *os.File
-		err  error
-	}
-	done := make(chan made)
-	go func() {
-		runtime.LockOSThread() // the thread ends with the goroutine
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			done <- made{err: err}
-			return
-		}
-		file, err := os.Open("/proc/thread-self/ns/net")
-		done <- made{file, err}
-	}()
-	result := <-done
-	must(t, result.err)
-	return result.file
+	file, err := newHub()
+	must(t, err)
+	return file
 }
 
 func must(tb testing.TB, err error) {

@@ -148,12 +148,12 @@ func (f *fakeEngine) left() (names []string) {
 // serve runs faultd's server on loopback, without Docker.
 func serve(t *testing.T, engine engine, lease *lease) (address string) {
 	t.Helper()
-	return listen(t, newServer(mine, token, engine, lease, newTenants(time.Hour, func(string) {})))
+	return listen(t, newServer(mine, token, engine, lease, newTenants(time.Hour, func(string) {}), &networks{}))
 }
 
 func serveTenants(t *testing.T, tenants *tenants) (address string) {
 	t.Helper()
-	return listen(t, newServer(mine, token, &fakeEngine{}, newLease(time.Hour, time.Hour), tenants))
+	return listen(t, newServer(mine, token, &fakeEngine{}, newLease(time.Hour, time.Hour), tenants, &networks{}))
 }
 
 func listen(t *testing.T, server *grpc.Server) (address string) {

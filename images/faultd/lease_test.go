@@ -123,7 +123,7 @@ func TestKeepLease(t *testing.T) {
 }
 
 func TestKeepLeaseEndsWithFaultd(t *testing.T) {
-	server := newServer(mine, token, &fakeEngine{}, newLease(time.Hour, time.Hour), newTenants(time.Hour, func(string) {}))
+	server := newServer(mine, token, &fakeEngine{}, newLease(time.Hour, time.Hour), newTenants(time.Hour, func(string) {}), &networks{})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	go func() { _ = server.Serve(listener) }()

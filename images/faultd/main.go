@@ -23,6 +23,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -79,8 +80,9 @@ func run(log *slog.Logger) error {
 	}
 	lease := newLease(firstBeatWithin, config.lease)
 	reaper := &reaper{engine: engine, session: config.session, self: self, linger: lingerFor}
-	tenants := newTenants(config.lease, func(beds string) { evict(log, reaper, beds, lease.Expired()) })
-	server := newServer(config.session, config.token, engine, lease, tenants)
+	networks := &networks{}
+	tenants := newTenants(config.lease, func(beds string) { evict(log, reaper, networks, beds, lease.Expired()) })
+	server := newServer(config.session, config.token, engine, lease, tenants, networks)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	log.Info("ready", "session", config.session, "lease", config.lease.String())
@@ -102,7 +104,7 @@ func run(log *slog.Logger) error {
 
 // evict removes the beds of a process that renews their lease no more. It stops when
 // the session is over: then all is removed.
-func evict(log *slog.Logger, reaper *reaper, beds string, over <-chan struct{}) {
+func evict(log *slog.Logger, reaper *reaper, networks *networks, beds string, over <-chan struct{}) {
 	log.Info("lease ran out, removing beds", "beds", beds)
 	ctx, cancel := context.WithTimeout(context.Background(), reapWithin)
 	defer cancel()
@@ -113,7 +115,9 @@ func evict(log *slog.Logger, reaper *reaper, beds string, over <-chan struct{}) 
 		case <-ctx.Done():
 		}
 	}()
-	if err := reaper.Reap(ctx, beds); err != nil {
+	err := reaper.Reap(ctx, beds)
+	err = errors.Join(err, networks.close(func(name string) bool { return strings.HasPrefix(name, beds) }))
+	if err != nil {
 		log.Error("leftovers", "error", err.Error()) // the session's end tries again
 	}
 }

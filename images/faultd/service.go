@@ -38,6 +38,7 @@ type service struct {
 	nodes    *nodes
 	lease    *lease
 	tenants  *tenants
+	networks *networks
 	rulebook kernel.Rulebook
 	offloads kernel.Offloads
 	shapes   kernel.Shapes
@@ -48,7 +49,7 @@ type service struct {
 }
 
 // newServer puts the service behind its guard.
-func newServer(session, token string, engine engine, lease *lease, tenants *tenants) *grpc.Server {
+func newServer(session, token string, engine engine, lease *lease, tenants *tenants, networks *networks) *grpc.Server {
 	guard := newGuard(token, lease)
 	server := grpc.NewServer(
 		grpc.ChainUnaryInterceptor(guard.unary),
@@ -56,7 +57,7 @@ func newServer(session, token string, engine engine, lease *lease, tenants *tena
 		grpc.MaxRecvMsgSize(largestMessage),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingsEvery, PermitWithoutStream: true}),
 	)
-	agentpb.RegisterAgentServer(server, &service{session: session, nodes: newNodes(engine, session), lease: lease, tenants: tenants})
+	agentpb.RegisterAgentServer(server, &service{session: session, nodes: newNodes(engine, session), lease: lease, tenants: tenants, networks: networks})
 	return server
 }
 

@@ -80,7 +80,7 @@ func TestEvictionTakesTheBedsOfOneProcess(t *testing.T) {
 		bedOf:    map[string]string{"net-a1": "s-a-1", "net-b1": "s-b-1", "foreign-net": "s-a-1"},
 	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	evict(log, &reaper{engine: engine, session: mine, self: "self"}, "s-a-", nil)
+	evict(log, &reaper{engine: engine, session: mine, self: "self"}, &networks{}, "s-a-", nil)
 	if left := engine.left(); !slices.Equal(left, []string{"b1", "foreign", "foreign-net", "net-b1", "self"}) {
 		t.Errorf("left: %v", left)
 	}
@@ -94,7 +94,7 @@ func TestEvictionMakesWayForTheEnd(t *testing.T) {
 	over := make(chan struct{})
 	close(over)
 	start := time.Now()
-	evict(slog.New(slog.NewTextHandler(io.Discard, nil)), &reaper{engine: engine, session: mine, self: "self"}, "", over)
+	evict(slog.New(slog.NewTextHandler(io.Discard, nil)), &reaper{engine: engine, session: mine, self: "self"}, &networks{}, "", over)
 	if took := time.Since(start); took > soon {
 		t.Errorf("took %s", took)
 	}

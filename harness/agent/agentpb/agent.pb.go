@@ -304,6 +304,191 @@ func (*RenewResponse) Descriptor() ([]byte, []int) {
 	return file_agent_proto_rawDescGZIP(), []int{3}
 }
 
+type PlugRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Network string                 `protobuf:"bytes,1,opt,name=network,proto3" json:"network,omitempty"`
+	Node    string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	Name    string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	// "10.213.0.10/24"
+	Prefix        string `protobuf:"bytes,4,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlugRequest) Reset() {
+	*x = PlugRequest{}
+	mi := &file_agent_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlugRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlugRequest) ProtoMessage() {}
+
+func (x *PlugRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlugRequest.ProtoReflect.Descriptor instead.
+func (*PlugRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *PlugRequest) GetNetwork() string {
+	if x != nil {
+		return x.Network
+	}
+	return ""
+}
+
+func (x *PlugRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *PlugRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PlugRequest) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+type PlugResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PlugResponse) Reset() {
+	*x = PlugResponse{}
+	mi := &file_agent_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PlugResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PlugResponse) ProtoMessage() {}
+
+func (x *PlugResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PlugResponse.ProtoReflect.Descriptor instead.
+func (*PlugResponse) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{5}
+}
+
+type CloseNetworkRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Network       string                 `protobuf:"bytes,1,opt,name=network,proto3" json:"network,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CloseNetworkRequest) Reset() {
+	*x = CloseNetworkRequest{}
+	mi := &file_agent_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CloseNetworkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CloseNetworkRequest) ProtoMessage() {}
+
+func (x *CloseNetworkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CloseNetworkRequest.ProtoReflect.Descriptor instead.
+func (*CloseNetworkRequest) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *CloseNetworkRequest) GetNetwork() string {
+	if x != nil {
+		return x.Network
+	}
+	return ""
+}
+
+type CloseNetworkResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CloseNetworkResponse) Reset() {
+	*x = CloseNetworkResponse{}
+	mi := &file_agent_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CloseNetworkResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CloseNetworkResponse) ProtoMessage() {}
+
+func (x *CloseNetworkResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_agent_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CloseNetworkResponse.ProtoReflect.Descriptor instead.
+func (*CloseNetworkResponse) Descriptor() ([]byte, []int) {
+	return file_agent_proto_rawDescGZIP(), []int{7}
+}
+
 // Route sends connections for one destination to one listener; both are
 // "ip:port".
 type Route struct {
@@ -316,7 +501,7 @@ type Route struct {
 
 func (x *Route) Reset() {
 	*x = Route{}
-	mi := &file_agent_proto_msgTypes[4]
+	mi := &file_agent_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -328,7 +513,7 @@ func (x *Route) String() string {
 func (*Route) ProtoMessage() {}
 
 func (x *Route) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[4]
+	mi := &file_agent_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -341,7 +526,7 @@ func (x *Route) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Route.ProtoReflect.Descriptor instead.
 func (*Route) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{4}
+	return file_agent_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Route) GetDestination() string {
@@ -370,7 +555,7 @@ type SteerRequest struct {
 
 func (x *SteerRequest) Reset() {
 	*x = SteerRequest{}
-	mi := &file_agent_proto_msgTypes[5]
+	mi := &file_agent_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -382,7 +567,7 @@ func (x *SteerRequest) String() string {
 func (*SteerRequest) ProtoMessage() {}
 
 func (x *SteerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[5]
+	mi := &file_agent_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -395,7 +580,7 @@ func (x *SteerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SteerRequest.ProtoReflect.Descriptor instead.
 func (*SteerRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{5}
+	return file_agent_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SteerRequest) GetNode() string {
@@ -427,7 +612,7 @@ type SteerResponse struct {
 
 func (x *SteerResponse) Reset() {
 	*x = SteerResponse{}
-	mi := &file_agent_proto_msgTypes[6]
+	mi := &file_agent_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -439,7 +624,7 @@ func (x *SteerResponse) String() string {
 func (*SteerResponse) ProtoMessage() {}
 
 func (x *SteerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[6]
+	mi := &file_agent_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -452,7 +637,7 @@ func (x *SteerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SteerResponse.ProtoReflect.Descriptor instead.
 func (*SteerResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{6}
+	return file_agent_proto_rawDescGZIP(), []int{10}
 }
 
 type OpenGateRequest struct {
@@ -464,7 +649,7 @@ type OpenGateRequest struct {
 
 func (x *OpenGateRequest) Reset() {
 	*x = OpenGateRequest{}
-	mi := &file_agent_proto_msgTypes[7]
+	mi := &file_agent_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -476,7 +661,7 @@ func (x *OpenGateRequest) String() string {
 func (*OpenGateRequest) ProtoMessage() {}
 
 func (x *OpenGateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[7]
+	mi := &file_agent_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -489,7 +674,7 @@ func (x *OpenGateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenGateRequest.ProtoReflect.Descriptor instead.
 func (*OpenGateRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{7}
+	return file_agent_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *OpenGateRequest) GetNode() string {
@@ -507,7 +692,7 @@ type OpenGateResponse struct {
 
 func (x *OpenGateResponse) Reset() {
 	*x = OpenGateResponse{}
-	mi := &file_agent_proto_msgTypes[8]
+	mi := &file_agent_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -519,7 +704,7 @@ func (x *OpenGateResponse) String() string {
 func (*OpenGateResponse) ProtoMessage() {}
 
 func (x *OpenGateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[8]
+	mi := &file_agent_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -532,7 +717,7 @@ func (x *OpenGateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenGateResponse.ProtoReflect.Descriptor instead.
 func (*OpenGateResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{8}
+	return file_agent_proto_rawDescGZIP(), []int{12}
 }
 
 type BypassRequest struct {
@@ -544,7 +729,7 @@ type BypassRequest struct {
 
 func (x *BypassRequest) Reset() {
 	*x = BypassRequest{}
-	mi := &file_agent_proto_msgTypes[9]
+	mi := &file_agent_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -556,7 +741,7 @@ func (x *BypassRequest) String() string {
 func (*BypassRequest) ProtoMessage() {}
 
 func (x *BypassRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[9]
+	mi := &file_agent_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -569,7 +754,7 @@ func (x *BypassRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BypassRequest.ProtoReflect.Descriptor instead.
 func (*BypassRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{9}
+	return file_agent_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *BypassRequest) GetNode() string {
@@ -588,7 +773,7 @@ type BypassResponse struct {
 
 func (x *BypassResponse) Reset() {
 	*x = BypassResponse{}
-	mi := &file_agent_proto_msgTypes[10]
+	mi := &file_agent_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -600,7 +785,7 @@ func (x *BypassResponse) String() string {
 func (*BypassResponse) ProtoMessage() {}
 
 func (x *BypassResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[10]
+	mi := &file_agent_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -613,7 +798,7 @@ func (x *BypassResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BypassResponse.ProtoReflect.Descriptor instead.
 func (*BypassResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{10}
+	return file_agent_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *BypassResponse) GetPackets() uint64 {
@@ -654,7 +839,7 @@ type Rule struct {
 
 func (x *Rule) Reset() {
 	*x = Rule{}
-	mi := &file_agent_proto_msgTypes[11]
+	mi := &file_agent_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -666,7 +851,7 @@ func (x *Rule) String() string {
 func (*Rule) ProtoMessage() {}
 
 func (x *Rule) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[11]
+	mi := &file_agent_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -679,7 +864,7 @@ func (x *Rule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rule.ProtoReflect.Descriptor instead.
 func (*Rule) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{11}
+	return file_agent_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Rule) GetNode() string {
@@ -783,7 +968,7 @@ type AddRulesRequest struct {
 
 func (x *AddRulesRequest) Reset() {
 	*x = AddRulesRequest{}
-	mi := &file_agent_proto_msgTypes[12]
+	mi := &file_agent_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -795,7 +980,7 @@ func (x *AddRulesRequest) String() string {
 func (*AddRulesRequest) ProtoMessage() {}
 
 func (x *AddRulesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[12]
+	mi := &file_agent_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -808,7 +993,7 @@ func (x *AddRulesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddRulesRequest.ProtoReflect.Descriptor instead.
 func (*AddRulesRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{12}
+	return file_agent_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AddRulesRequest) GetOwner() string {
@@ -833,7 +1018,7 @@ type AddRulesResponse struct {
 
 func (x *AddRulesResponse) Reset() {
 	*x = AddRulesResponse{}
-	mi := &file_agent_proto_msgTypes[13]
+	mi := &file_agent_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -845,7 +1030,7 @@ func (x *AddRulesResponse) String() string {
 func (*AddRulesResponse) ProtoMessage() {}
 
 func (x *AddRulesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[13]
+	mi := &file_agent_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -858,7 +1043,7 @@ func (x *AddRulesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddRulesResponse.ProtoReflect.Descriptor instead.
 func (*AddRulesResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{13}
+	return file_agent_proto_rawDescGZIP(), []int{17}
 }
 
 type RemoveRulesRequest struct {
@@ -870,7 +1055,7 @@ type RemoveRulesRequest struct {
 
 func (x *RemoveRulesRequest) Reset() {
 	*x = RemoveRulesRequest{}
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -882,7 +1067,7 @@ func (x *RemoveRulesRequest) String() string {
 func (*RemoveRulesRequest) ProtoMessage() {}
 
 func (x *RemoveRulesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[14]
+	mi := &file_agent_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -895,7 +1080,7 @@ func (x *RemoveRulesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRulesRequest.ProtoReflect.Descriptor instead.
 func (*RemoveRulesRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{14}
+	return file_agent_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RemoveRulesRequest) GetOwner() string {
@@ -913,7 +1098,7 @@ type RemoveRulesResponse struct {
 
 func (x *RemoveRulesResponse) Reset() {
 	*x = RemoveRulesResponse{}
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -925,7 +1110,7 @@ func (x *RemoveRulesResponse) String() string {
 func (*RemoveRulesResponse) ProtoMessage() {}
 
 func (x *RemoveRulesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[15]
+	mi := &file_agent_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -938,7 +1123,7 @@ func (x *RemoveRulesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveRulesResponse.ProtoReflect.Descriptor instead.
 func (*RemoveRulesResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{15}
+	return file_agent_proto_rawDescGZIP(), []int{19}
 }
 
 type CountersRequest struct {
@@ -950,7 +1135,7 @@ type CountersRequest struct {
 
 func (x *CountersRequest) Reset() {
 	*x = CountersRequest{}
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -962,7 +1147,7 @@ func (x *CountersRequest) String() string {
 func (*CountersRequest) ProtoMessage() {}
 
 func (x *CountersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[16]
+	mi := &file_agent_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -975,7 +1160,7 @@ func (x *CountersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountersRequest.ProtoReflect.Descriptor instead.
 func (*CountersRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{16}
+	return file_agent_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CountersRequest) GetOwner() string {
@@ -1001,7 +1186,7 @@ type Count struct {
 
 func (x *Count) Reset() {
 	*x = Count{}
-	mi := &file_agent_proto_msgTypes[17]
+	mi := &file_agent_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1013,7 +1198,7 @@ func (x *Count) String() string {
 func (*Count) ProtoMessage() {}
 
 func (x *Count) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[17]
+	mi := &file_agent_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1026,7 +1211,7 @@ func (x *Count) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Count.ProtoReflect.Descriptor instead.
 func (*Count) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{17}
+	return file_agent_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Count) GetNode() string {
@@ -1073,7 +1258,7 @@ type CountersResponse struct {
 
 func (x *CountersResponse) Reset() {
 	*x = CountersResponse{}
-	mi := &file_agent_proto_msgTypes[18]
+	mi := &file_agent_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1085,7 +1270,7 @@ func (x *CountersResponse) String() string {
 func (*CountersResponse) ProtoMessage() {}
 
 func (x *CountersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[18]
+	mi := &file_agent_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1098,7 +1283,7 @@ func (x *CountersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountersResponse.ProtoReflect.Descriptor instead.
 func (*CountersResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{18}
+	return file_agent_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CountersResponse) GetCounts() []*Count {
@@ -1118,7 +1303,7 @@ type ShapeRequest struct {
 
 func (x *ShapeRequest) Reset() {
 	*x = ShapeRequest{}
-	mi := &file_agent_proto_msgTypes[19]
+	mi := &file_agent_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1130,7 +1315,7 @@ func (x *ShapeRequest) String() string {
 func (*ShapeRequest) ProtoMessage() {}
 
 func (x *ShapeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[19]
+	mi := &file_agent_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1143,7 +1328,7 @@ func (x *ShapeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShapeRequest.ProtoReflect.Descriptor instead.
 func (*ShapeRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{19}
+	return file_agent_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ShapeRequest) GetOwner() string {
@@ -1177,7 +1362,7 @@ type Rate struct {
 
 func (x *Rate) Reset() {
 	*x = Rate{}
-	mi := &file_agent_proto_msgTypes[20]
+	mi := &file_agent_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1189,7 +1374,7 @@ func (x *Rate) String() string {
 func (*Rate) ProtoMessage() {}
 
 func (x *Rate) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[20]
+	mi := &file_agent_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1202,7 +1387,7 @@ func (x *Rate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rate.ProtoReflect.Descriptor instead.
 func (*Rate) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{20}
+	return file_agent_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Rate) GetNode() string {
@@ -1248,7 +1433,7 @@ type ShapeResponse struct {
 
 func (x *ShapeResponse) Reset() {
 	*x = ShapeResponse{}
-	mi := &file_agent_proto_msgTypes[21]
+	mi := &file_agent_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1260,7 +1445,7 @@ func (x *ShapeResponse) String() string {
 func (*ShapeResponse) ProtoMessage() {}
 
 func (x *ShapeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[21]
+	mi := &file_agent_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1273,7 +1458,7 @@ func (x *ShapeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShapeResponse.ProtoReflect.Descriptor instead.
 func (*ShapeResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{21}
+	return file_agent_proto_rawDescGZIP(), []int{25}
 }
 
 type UnshapeRequest struct {
@@ -1285,7 +1470,7 @@ type UnshapeRequest struct {
 
 func (x *UnshapeRequest) Reset() {
 	*x = UnshapeRequest{}
-	mi := &file_agent_proto_msgTypes[22]
+	mi := &file_agent_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1297,7 +1482,7 @@ func (x *UnshapeRequest) String() string {
 func (*UnshapeRequest) ProtoMessage() {}
 
 func (x *UnshapeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[22]
+	mi := &file_agent_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1310,7 +1495,7 @@ func (x *UnshapeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnshapeRequest.ProtoReflect.Descriptor instead.
 func (*UnshapeRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{22}
+	return file_agent_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *UnshapeRequest) GetOwner() string {
@@ -1328,7 +1513,7 @@ type UnshapeResponse struct {
 
 func (x *UnshapeResponse) Reset() {
 	*x = UnshapeResponse{}
-	mi := &file_agent_proto_msgTypes[23]
+	mi := &file_agent_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1340,7 +1525,7 @@ func (x *UnshapeResponse) String() string {
 func (*UnshapeResponse) ProtoMessage() {}
 
 func (x *UnshapeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[23]
+	mi := &file_agent_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1353,7 +1538,7 @@ func (x *UnshapeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnshapeResponse.ProtoReflect.Descriptor instead.
 func (*UnshapeResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{23}
+	return file_agent_proto_rawDescGZIP(), []int{27}
 }
 
 type ShapedRequest struct {
@@ -1365,7 +1550,7 @@ type ShapedRequest struct {
 
 func (x *ShapedRequest) Reset() {
 	*x = ShapedRequest{}
-	mi := &file_agent_proto_msgTypes[24]
+	mi := &file_agent_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1377,7 +1562,7 @@ func (x *ShapedRequest) String() string {
 func (*ShapedRequest) ProtoMessage() {}
 
 func (x *ShapedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[24]
+	mi := &file_agent_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1390,7 +1575,7 @@ func (x *ShapedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShapedRequest.ProtoReflect.Descriptor instead.
 func (*ShapedRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{24}
+	return file_agent_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ShapedRequest) GetOwner() string {
@@ -1416,7 +1601,7 @@ type Flow struct {
 
 func (x *Flow) Reset() {
 	*x = Flow{}
-	mi := &file_agent_proto_msgTypes[25]
+	mi := &file_agent_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1428,7 +1613,7 @@ func (x *Flow) String() string {
 func (*Flow) ProtoMessage() {}
 
 func (x *Flow) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[25]
+	mi := &file_agent_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1441,7 +1626,7 @@ func (x *Flow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flow.ProtoReflect.Descriptor instead.
 func (*Flow) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{25}
+	return file_agent_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Flow) GetNode() string {
@@ -1495,7 +1680,7 @@ type ShapedResponse struct {
 
 func (x *ShapedResponse) Reset() {
 	*x = ShapedResponse{}
-	mi := &file_agent_proto_msgTypes[26]
+	mi := &file_agent_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1507,7 +1692,7 @@ func (x *ShapedResponse) String() string {
 func (*ShapedResponse) ProtoMessage() {}
 
 func (x *ShapedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[26]
+	mi := &file_agent_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1520,7 +1705,7 @@ func (x *ShapedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShapedResponse.ProtoReflect.Descriptor instead.
 func (*ShapedResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{26}
+	return file_agent_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ShapedResponse) GetFlows() []*Flow {
@@ -1546,7 +1731,7 @@ type SpoofNamesRequest struct {
 
 func (x *SpoofNamesRequest) Reset() {
 	*x = SpoofNamesRequest{}
-	mi := &file_agent_proto_msgTypes[27]
+	mi := &file_agent_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1558,7 +1743,7 @@ func (x *SpoofNamesRequest) String() string {
 func (*SpoofNamesRequest) ProtoMessage() {}
 
 func (x *SpoofNamesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[27]
+	mi := &file_agent_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1571,7 +1756,7 @@ func (x *SpoofNamesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpoofNamesRequest.ProtoReflect.Descriptor instead.
 func (*SpoofNamesRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{27}
+	return file_agent_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *SpoofNamesRequest) GetOwner() string {
@@ -1624,7 +1809,7 @@ type SpoofNamesResponse struct {
 
 func (x *SpoofNamesResponse) Reset() {
 	*x = SpoofNamesResponse{}
-	mi := &file_agent_proto_msgTypes[28]
+	mi := &file_agent_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1636,7 +1821,7 @@ func (x *SpoofNamesResponse) String() string {
 func (*SpoofNamesResponse) ProtoMessage() {}
 
 func (x *SpoofNamesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[28]
+	mi := &file_agent_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1649,7 +1834,7 @@ func (x *SpoofNamesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SpoofNamesResponse.ProtoReflect.Descriptor instead.
 func (*SpoofNamesResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{28}
+	return file_agent_proto_rawDescGZIP(), []int{32}
 }
 
 type RestoreNamesRequest struct {
@@ -1661,7 +1846,7 @@ type RestoreNamesRequest struct {
 
 func (x *RestoreNamesRequest) Reset() {
 	*x = RestoreNamesRequest{}
-	mi := &file_agent_proto_msgTypes[29]
+	mi := &file_agent_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1673,7 +1858,7 @@ func (x *RestoreNamesRequest) String() string {
 func (*RestoreNamesRequest) ProtoMessage() {}
 
 func (x *RestoreNamesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[29]
+	mi := &file_agent_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1686,7 +1871,7 @@ func (x *RestoreNamesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreNamesRequest.ProtoReflect.Descriptor instead.
 func (*RestoreNamesRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{29}
+	return file_agent_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RestoreNamesRequest) GetOwner() string {
@@ -1704,7 +1889,7 @@ type RestoreNamesResponse struct {
 
 func (x *RestoreNamesResponse) Reset() {
 	*x = RestoreNamesResponse{}
-	mi := &file_agent_proto_msgTypes[30]
+	mi := &file_agent_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1716,7 +1901,7 @@ func (x *RestoreNamesResponse) String() string {
 func (*RestoreNamesResponse) ProtoMessage() {}
 
 func (x *RestoreNamesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[30]
+	mi := &file_agent_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1729,7 +1914,7 @@ func (x *RestoreNamesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreNamesResponse.ProtoReflect.Descriptor instead.
 func (*RestoreNamesResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{30}
+	return file_agent_proto_rawDescGZIP(), []int{34}
 }
 
 type AskedRequest struct {
@@ -1741,7 +1926,7 @@ type AskedRequest struct {
 
 func (x *AskedRequest) Reset() {
 	*x = AskedRequest{}
-	mi := &file_agent_proto_msgTypes[31]
+	mi := &file_agent_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1753,7 +1938,7 @@ func (x *AskedRequest) String() string {
 func (*AskedRequest) ProtoMessage() {}
 
 func (x *AskedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[31]
+	mi := &file_agent_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1766,7 +1951,7 @@ func (x *AskedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskedRequest.ProtoReflect.Descriptor instead.
 func (*AskedRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{31}
+	return file_agent_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *AskedRequest) GetOwner() string {
@@ -1785,7 +1970,7 @@ type AskedResponse struct {
 
 func (x *AskedResponse) Reset() {
 	*x = AskedResponse{}
-	mi := &file_agent_proto_msgTypes[32]
+	mi := &file_agent_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1797,7 +1982,7 @@ func (x *AskedResponse) String() string {
 func (*AskedResponse) ProtoMessage() {}
 
 func (x *AskedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[32]
+	mi := &file_agent_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1810,7 +1995,7 @@ func (x *AskedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskedResponse.ProtoReflect.Descriptor instead.
 func (*AskedResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{32}
+	return file_agent_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *AskedResponse) GetQuestions() uint64 {
@@ -1833,7 +2018,7 @@ type HogRequest struct {
 
 func (x *HogRequest) Reset() {
 	*x = HogRequest{}
-	mi := &file_agent_proto_msgTypes[33]
+	mi := &file_agent_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1845,7 +2030,7 @@ func (x *HogRequest) String() string {
 func (*HogRequest) ProtoMessage() {}
 
 func (x *HogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[33]
+	mi := &file_agent_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1858,7 +2043,7 @@ func (x *HogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HogRequest.ProtoReflect.Descriptor instead.
 func (*HogRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{33}
+	return file_agent_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *HogRequest) GetOwner() string {
@@ -1897,7 +2082,7 @@ type HogResponse struct {
 
 func (x *HogResponse) Reset() {
 	*x = HogResponse{}
-	mi := &file_agent_proto_msgTypes[34]
+	mi := &file_agent_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1909,7 +2094,7 @@ func (x *HogResponse) String() string {
 func (*HogResponse) ProtoMessage() {}
 
 func (x *HogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[34]
+	mi := &file_agent_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1922,7 +2107,7 @@ func (x *HogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HogResponse.ProtoReflect.Descriptor instead.
 func (*HogResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{34}
+	return file_agent_proto_rawDescGZIP(), []int{38}
 }
 
 type UnhogRequest struct {
@@ -1934,7 +2119,7 @@ type UnhogRequest struct {
 
 func (x *UnhogRequest) Reset() {
 	*x = UnhogRequest{}
-	mi := &file_agent_proto_msgTypes[35]
+	mi := &file_agent_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1946,7 +2131,7 @@ func (x *UnhogRequest) String() string {
 func (*UnhogRequest) ProtoMessage() {}
 
 func (x *UnhogRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[35]
+	mi := &file_agent_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1959,7 +2144,7 @@ func (x *UnhogRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnhogRequest.ProtoReflect.Descriptor instead.
 func (*UnhogRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{35}
+	return file_agent_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *UnhogRequest) GetOwner() string {
@@ -1977,7 +2162,7 @@ type UnhogResponse struct {
 
 func (x *UnhogResponse) Reset() {
 	*x = UnhogResponse{}
-	mi := &file_agent_proto_msgTypes[36]
+	mi := &file_agent_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1989,7 +2174,7 @@ func (x *UnhogResponse) String() string {
 func (*UnhogResponse) ProtoMessage() {}
 
 func (x *UnhogResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[36]
+	mi := &file_agent_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2002,7 +2187,7 @@ func (x *UnhogResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnhogResponse.ProtoReflect.Descriptor instead.
 func (*UnhogResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{36}
+	return file_agent_proto_rawDescGZIP(), []int{40}
 }
 
 type HoggedRequest struct {
@@ -2014,7 +2199,7 @@ type HoggedRequest struct {
 
 func (x *HoggedRequest) Reset() {
 	*x = HoggedRequest{}
-	mi := &file_agent_proto_msgTypes[37]
+	mi := &file_agent_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2026,7 +2211,7 @@ func (x *HoggedRequest) String() string {
 func (*HoggedRequest) ProtoMessage() {}
 
 func (x *HoggedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[37]
+	mi := &file_agent_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2039,7 +2224,7 @@ func (x *HoggedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoggedRequest.ProtoReflect.Descriptor instead.
 func (*HoggedRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{37}
+	return file_agent_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *HoggedRequest) GetOwner() string {
@@ -2058,7 +2243,7 @@ type HoggedResponse struct {
 
 func (x *HoggedResponse) Reset() {
 	*x = HoggedResponse{}
-	mi := &file_agent_proto_msgTypes[38]
+	mi := &file_agent_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2070,7 +2255,7 @@ func (x *HoggedResponse) String() string {
 func (*HoggedResponse) ProtoMessage() {}
 
 func (x *HoggedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[38]
+	mi := &file_agent_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2083,7 +2268,7 @@ func (x *HoggedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HoggedResponse.ProtoReflect.Descriptor instead.
 func (*HoggedResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{38}
+	return file_agent_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *HoggedResponse) GetOpen() int32 {
@@ -2105,7 +2290,7 @@ type FillRequest struct {
 
 func (x *FillRequest) Reset() {
 	*x = FillRequest{}
-	mi := &file_agent_proto_msgTypes[39]
+	mi := &file_agent_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2117,7 +2302,7 @@ func (x *FillRequest) String() string {
 func (*FillRequest) ProtoMessage() {}
 
 func (x *FillRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[39]
+	mi := &file_agent_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2130,7 +2315,7 @@ func (x *FillRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FillRequest.ProtoReflect.Descriptor instead.
 func (*FillRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{39}
+	return file_agent_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *FillRequest) GetOwner() string {
@@ -2169,7 +2354,7 @@ type FillResponse struct {
 
 func (x *FillResponse) Reset() {
 	*x = FillResponse{}
-	mi := &file_agent_proto_msgTypes[40]
+	mi := &file_agent_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2181,7 +2366,7 @@ func (x *FillResponse) String() string {
 func (*FillResponse) ProtoMessage() {}
 
 func (x *FillResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[40]
+	mi := &file_agent_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2194,7 +2379,7 @@ func (x *FillResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FillResponse.ProtoReflect.Descriptor instead.
 func (*FillResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{40}
+	return file_agent_proto_rawDescGZIP(), []int{44}
 }
 
 type UnfillRequest struct {
@@ -2206,7 +2391,7 @@ type UnfillRequest struct {
 
 func (x *UnfillRequest) Reset() {
 	*x = UnfillRequest{}
-	mi := &file_agent_proto_msgTypes[41]
+	mi := &file_agent_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2218,7 +2403,7 @@ func (x *UnfillRequest) String() string {
 func (*UnfillRequest) ProtoMessage() {}
 
 func (x *UnfillRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[41]
+	mi := &file_agent_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2231,7 +2416,7 @@ func (x *UnfillRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnfillRequest.ProtoReflect.Descriptor instead.
 func (*UnfillRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{41}
+	return file_agent_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *UnfillRequest) GetOwner() string {
@@ -2249,7 +2434,7 @@ type UnfillResponse struct {
 
 func (x *UnfillResponse) Reset() {
 	*x = UnfillResponse{}
-	mi := &file_agent_proto_msgTypes[42]
+	mi := &file_agent_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2261,7 +2446,7 @@ func (x *UnfillResponse) String() string {
 func (*UnfillResponse) ProtoMessage() {}
 
 func (x *UnfillResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[42]
+	mi := &file_agent_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2274,7 +2459,7 @@ func (x *UnfillResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnfillResponse.ProtoReflect.Descriptor instead.
 func (*UnfillResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{42}
+	return file_agent_proto_rawDescGZIP(), []int{46}
 }
 
 type DiskRequest struct {
@@ -2287,7 +2472,7 @@ type DiskRequest struct {
 
 func (x *DiskRequest) Reset() {
 	*x = DiskRequest{}
-	mi := &file_agent_proto_msgTypes[43]
+	mi := &file_agent_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2299,7 +2484,7 @@ func (x *DiskRequest) String() string {
 func (*DiskRequest) ProtoMessage() {}
 
 func (x *DiskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[43]
+	mi := &file_agent_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2312,7 +2497,7 @@ func (x *DiskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskRequest.ProtoReflect.Descriptor instead.
 func (*DiskRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{43}
+	return file_agent_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *DiskRequest) GetNode() string {
@@ -2339,7 +2524,7 @@ type DiskResponse struct {
 
 func (x *DiskResponse) Reset() {
 	*x = DiskResponse{}
-	mi := &file_agent_proto_msgTypes[44]
+	mi := &file_agent_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2351,7 +2536,7 @@ func (x *DiskResponse) String() string {
 func (*DiskResponse) ProtoMessage() {}
 
 func (x *DiskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[44]
+	mi := &file_agent_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2364,7 +2549,7 @@ func (x *DiskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiskResponse.ProtoReflect.Descriptor instead.
 func (*DiskResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{44}
+	return file_agent_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *DiskResponse) GetSize() uint64 {
@@ -2391,7 +2576,7 @@ type OffloadRequest struct {
 
 func (x *OffloadRequest) Reset() {
 	*x = OffloadRequest{}
-	mi := &file_agent_proto_msgTypes[45]
+	mi := &file_agent_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2403,7 +2588,7 @@ func (x *OffloadRequest) String() string {
 func (*OffloadRequest) ProtoMessage() {}
 
 func (x *OffloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[45]
+	mi := &file_agent_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2416,7 +2601,7 @@ func (x *OffloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OffloadRequest.ProtoReflect.Descriptor instead.
 func (*OffloadRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{45}
+	return file_agent_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *OffloadRequest) GetOwner() string {
@@ -2441,7 +2626,7 @@ type OffloadResponse struct {
 
 func (x *OffloadResponse) Reset() {
 	*x = OffloadResponse{}
-	mi := &file_agent_proto_msgTypes[46]
+	mi := &file_agent_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2453,7 +2638,7 @@ func (x *OffloadResponse) String() string {
 func (*OffloadResponse) ProtoMessage() {}
 
 func (x *OffloadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[46]
+	mi := &file_agent_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2466,7 +2651,7 @@ func (x *OffloadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OffloadResponse.ProtoReflect.Descriptor instead.
 func (*OffloadResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{46}
+	return file_agent_proto_rawDescGZIP(), []int{50}
 }
 
 type RestoreOffloadRequest struct {
@@ -2478,7 +2663,7 @@ type RestoreOffloadRequest struct {
 
 func (x *RestoreOffloadRequest) Reset() {
 	*x = RestoreOffloadRequest{}
-	mi := &file_agent_proto_msgTypes[47]
+	mi := &file_agent_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2490,7 +2675,7 @@ func (x *RestoreOffloadRequest) String() string {
 func (*RestoreOffloadRequest) ProtoMessage() {}
 
 func (x *RestoreOffloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[47]
+	mi := &file_agent_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2503,7 +2688,7 @@ func (x *RestoreOffloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreOffloadRequest.ProtoReflect.Descriptor instead.
 func (*RestoreOffloadRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{47}
+	return file_agent_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *RestoreOffloadRequest) GetOwner() string {
@@ -2521,7 +2706,7 @@ type RestoreOffloadResponse struct {
 
 func (x *RestoreOffloadResponse) Reset() {
 	*x = RestoreOffloadResponse{}
-	mi := &file_agent_proto_msgTypes[48]
+	mi := &file_agent_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2533,7 +2718,7 @@ func (x *RestoreOffloadResponse) String() string {
 func (*RestoreOffloadResponse) ProtoMessage() {}
 
 func (x *RestoreOffloadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[48]
+	mi := &file_agent_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2546,7 +2731,7 @@ func (x *RestoreOffloadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreOffloadResponse.ProtoReflect.Descriptor instead.
 func (*RestoreOffloadResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{48}
+	return file_agent_proto_rawDescGZIP(), []int{52}
 }
 
 type SetMTURequest struct {
@@ -2559,7 +2744,7 @@ type SetMTURequest struct {
 
 func (x *SetMTURequest) Reset() {
 	*x = SetMTURequest{}
-	mi := &file_agent_proto_msgTypes[49]
+	mi := &file_agent_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2571,7 +2756,7 @@ func (x *SetMTURequest) String() string {
 func (*SetMTURequest) ProtoMessage() {}
 
 func (x *SetMTURequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[49]
+	mi := &file_agent_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2584,7 +2769,7 @@ func (x *SetMTURequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetMTURequest.ProtoReflect.Descriptor instead.
 func (*SetMTURequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{49}
+	return file_agent_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *SetMTURequest) GetNode() string {
@@ -2610,7 +2795,7 @@ type SetMTUResponse struct {
 
 func (x *SetMTUResponse) Reset() {
 	*x = SetMTUResponse{}
-	mi := &file_agent_proto_msgTypes[50]
+	mi := &file_agent_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2622,7 +2807,7 @@ func (x *SetMTUResponse) String() string {
 func (*SetMTUResponse) ProtoMessage() {}
 
 func (x *SetMTUResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[50]
+	mi := &file_agent_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2635,7 +2820,7 @@ func (x *SetMTUResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetMTUResponse.ProtoReflect.Descriptor instead.
 func (*SetMTUResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{50}
+	return file_agent_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *SetMTUResponse) GetPrevious() int32 {
@@ -2654,7 +2839,7 @@ type ForgetPathsRequest struct {
 
 func (x *ForgetPathsRequest) Reset() {
 	*x = ForgetPathsRequest{}
-	mi := &file_agent_proto_msgTypes[51]
+	mi := &file_agent_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2666,7 +2851,7 @@ func (x *ForgetPathsRequest) String() string {
 func (*ForgetPathsRequest) ProtoMessage() {}
 
 func (x *ForgetPathsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[51]
+	mi := &file_agent_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2679,7 +2864,7 @@ func (x *ForgetPathsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgetPathsRequest.ProtoReflect.Descriptor instead.
 func (*ForgetPathsRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{51}
+	return file_agent_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ForgetPathsRequest) GetNodes() []string {
@@ -2697,7 +2882,7 @@ type ForgetPathsResponse struct {
 
 func (x *ForgetPathsResponse) Reset() {
 	*x = ForgetPathsResponse{}
-	mi := &file_agent_proto_msgTypes[52]
+	mi := &file_agent_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2709,7 +2894,7 @@ func (x *ForgetPathsResponse) String() string {
 func (*ForgetPathsResponse) ProtoMessage() {}
 
 func (x *ForgetPathsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[52]
+	mi := &file_agent_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2722,7 +2907,7 @@ func (x *ForgetPathsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgetPathsResponse.ProtoReflect.Descriptor instead.
 func (*ForgetPathsResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{52}
+	return file_agent_proto_rawDescGZIP(), []int{56}
 }
 
 type DescriptorsRequest struct {
@@ -2734,7 +2919,7 @@ type DescriptorsRequest struct {
 
 func (x *DescriptorsRequest) Reset() {
 	*x = DescriptorsRequest{}
-	mi := &file_agent_proto_msgTypes[53]
+	mi := &file_agent_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2746,7 +2931,7 @@ func (x *DescriptorsRequest) String() string {
 func (*DescriptorsRequest) ProtoMessage() {}
 
 func (x *DescriptorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[53]
+	mi := &file_agent_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2759,7 +2944,7 @@ func (x *DescriptorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescriptorsRequest.ProtoReflect.Descriptor instead.
 func (*DescriptorsRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{53}
+	return file_agent_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *DescriptorsRequest) GetNode() string {
@@ -2782,7 +2967,7 @@ type DescriptorsResponse struct {
 
 func (x *DescriptorsResponse) Reset() {
 	*x = DescriptorsResponse{}
-	mi := &file_agent_proto_msgTypes[54]
+	mi := &file_agent_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2794,7 +2979,7 @@ func (x *DescriptorsResponse) String() string {
 func (*DescriptorsResponse) ProtoMessage() {}
 
 func (x *DescriptorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[54]
+	mi := &file_agent_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2807,7 +2992,7 @@ func (x *DescriptorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescriptorsResponse.ProtoReflect.Descriptor instead.
 func (*DescriptorsResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{54}
+	return file_agent_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *DescriptorsResponse) GetOpen() uint64 {
@@ -2848,7 +3033,7 @@ type LimitDescriptorsRequest struct {
 
 func (x *LimitDescriptorsRequest) Reset() {
 	*x = LimitDescriptorsRequest{}
-	mi := &file_agent_proto_msgTypes[55]
+	mi := &file_agent_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2860,7 +3045,7 @@ func (x *LimitDescriptorsRequest) String() string {
 func (*LimitDescriptorsRequest) ProtoMessage() {}
 
 func (x *LimitDescriptorsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[55]
+	mi := &file_agent_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2873,7 +3058,7 @@ func (x *LimitDescriptorsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitDescriptorsRequest.ProtoReflect.Descriptor instead.
 func (*LimitDescriptorsRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{55}
+	return file_agent_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *LimitDescriptorsRequest) GetNode() string {
@@ -2899,7 +3084,7 @@ type LimitDescriptorsResponse struct {
 
 func (x *LimitDescriptorsResponse) Reset() {
 	*x = LimitDescriptorsResponse{}
-	mi := &file_agent_proto_msgTypes[56]
+	mi := &file_agent_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2911,7 +3096,7 @@ func (x *LimitDescriptorsResponse) String() string {
 func (*LimitDescriptorsResponse) ProtoMessage() {}
 
 func (x *LimitDescriptorsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[56]
+	mi := &file_agent_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2924,7 +3109,7 @@ func (x *LimitDescriptorsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitDescriptorsResponse.ProtoReflect.Descriptor instead.
 func (*LimitDescriptorsResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{56}
+	return file_agent_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *LimitDescriptorsResponse) GetPrevious() uint64 {
@@ -2951,7 +3136,7 @@ type ProbeSpec struct {
 
 func (x *ProbeSpec) Reset() {
 	*x = ProbeSpec{}
-	mi := &file_agent_proto_msgTypes[57]
+	mi := &file_agent_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2963,7 +3148,7 @@ func (x *ProbeSpec) String() string {
 func (*ProbeSpec) ProtoMessage() {}
 
 func (x *ProbeSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[57]
+	mi := &file_agent_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2976,7 +3161,7 @@ func (x *ProbeSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeSpec.ProtoReflect.Descriptor instead.
 func (*ProbeSpec) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{57}
+	return file_agent_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *ProbeSpec) GetNode() string {
@@ -3052,7 +3237,7 @@ type ProbeResult struct {
 
 func (x *ProbeResult) Reset() {
 	*x = ProbeResult{}
-	mi := &file_agent_proto_msgTypes[58]
+	mi := &file_agent_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3064,7 +3249,7 @@ func (x *ProbeResult) String() string {
 func (*ProbeResult) ProtoMessage() {}
 
 func (x *ProbeResult) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[58]
+	mi := &file_agent_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3077,7 +3262,7 @@ func (x *ProbeResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeResult.ProtoReflect.Descriptor instead.
 func (*ProbeResult) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{58}
+	return file_agent_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *ProbeResult) GetOutcome() string {
@@ -3153,7 +3338,7 @@ type Wire struct {
 
 func (x *Wire) Reset() {
 	*x = Wire{}
-	mi := &file_agent_proto_msgTypes[59]
+	mi := &file_agent_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3165,7 +3350,7 @@ func (x *Wire) String() string {
 func (*Wire) ProtoMessage() {}
 
 func (x *Wire) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[59]
+	mi := &file_agent_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3178,7 +3363,7 @@ func (x *Wire) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wire.ProtoReflect.Descriptor instead.
 func (*Wire) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{59}
+	return file_agent_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *Wire) GetSegmentsOut() uint32 {
@@ -3246,7 +3431,7 @@ type ProbeRequest struct {
 
 func (x *ProbeRequest) Reset() {
 	*x = ProbeRequest{}
-	mi := &file_agent_proto_msgTypes[60]
+	mi := &file_agent_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3258,7 +3443,7 @@ func (x *ProbeRequest) String() string {
 func (*ProbeRequest) ProtoMessage() {}
 
 func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[60]
+	mi := &file_agent_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3271,7 +3456,7 @@ func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeRequest.ProtoReflect.Descriptor instead.
 func (*ProbeRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{60}
+	return file_agent_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ProbeRequest) GetProbes() []*ProbeSpec {
@@ -3290,7 +3475,7 @@ type ProbeResponse struct {
 
 func (x *ProbeResponse) Reset() {
 	*x = ProbeResponse{}
-	mi := &file_agent_proto_msgTypes[61]
+	mi := &file_agent_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3302,7 +3487,7 @@ func (x *ProbeResponse) String() string {
 func (*ProbeResponse) ProtoMessage() {}
 
 func (x *ProbeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[61]
+	mi := &file_agent_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3315,7 +3500,7 @@ func (x *ProbeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeResponse.ProtoReflect.Descriptor instead.
 func (*ProbeResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{61}
+	return file_agent_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *ProbeResponse) GetResults() []*ProbeResult {
@@ -3337,7 +3522,7 @@ type DialRequest struct {
 
 func (x *DialRequest) Reset() {
 	*x = DialRequest{}
-	mi := &file_agent_proto_msgTypes[62]
+	mi := &file_agent_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3349,7 +3534,7 @@ func (x *DialRequest) String() string {
 func (*DialRequest) ProtoMessage() {}
 
 func (x *DialRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[62]
+	mi := &file_agent_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3362,7 +3547,7 @@ func (x *DialRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialRequest.ProtoReflect.Descriptor instead.
 func (*DialRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{62}
+	return file_agent_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *DialRequest) GetNode() string {
@@ -3395,7 +3580,7 @@ type DialResponse struct {
 
 func (x *DialResponse) Reset() {
 	*x = DialResponse{}
-	mi := &file_agent_proto_msgTypes[63]
+	mi := &file_agent_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3407,7 +3592,7 @@ func (x *DialResponse) String() string {
 func (*DialResponse) ProtoMessage() {}
 
 func (x *DialResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[63]
+	mi := &file_agent_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3420,7 +3605,7 @@ func (x *DialResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DialResponse.ProtoReflect.Descriptor instead.
 func (*DialResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{63}
+	return file_agent_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *DialResponse) GetData() []byte {
@@ -3440,7 +3625,7 @@ type HashFileRequest struct {
 
 func (x *HashFileRequest) Reset() {
 	*x = HashFileRequest{}
-	mi := &file_agent_proto_msgTypes[64]
+	mi := &file_agent_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3452,7 +3637,7 @@ func (x *HashFileRequest) String() string {
 func (*HashFileRequest) ProtoMessage() {}
 
 func (x *HashFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[64]
+	mi := &file_agent_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3465,7 +3650,7 @@ func (x *HashFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HashFileRequest.ProtoReflect.Descriptor instead.
 func (*HashFileRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{64}
+	return file_agent_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *HashFileRequest) GetNode() string {
@@ -3492,7 +3677,7 @@ type HashFileResponse struct {
 
 func (x *HashFileResponse) Reset() {
 	*x = HashFileResponse{}
-	mi := &file_agent_proto_msgTypes[65]
+	mi := &file_agent_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3504,7 +3689,7 @@ func (x *HashFileResponse) String() string {
 func (*HashFileResponse) ProtoMessage() {}
 
 func (x *HashFileResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[65]
+	mi := &file_agent_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3517,7 +3702,7 @@ func (x *HashFileResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HashFileResponse.ProtoReflect.Descriptor instead.
 func (*HashFileResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{65}
+	return file_agent_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *HashFileResponse) GetSha256() string {
@@ -3543,7 +3728,7 @@ type FactsRequest struct {
 
 func (x *FactsRequest) Reset() {
 	*x = FactsRequest{}
-	mi := &file_agent_proto_msgTypes[66]
+	mi := &file_agent_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3555,7 +3740,7 @@ func (x *FactsRequest) String() string {
 func (*FactsRequest) ProtoMessage() {}
 
 func (x *FactsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[66]
+	mi := &file_agent_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3568,7 +3753,7 @@ func (x *FactsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FactsRequest.ProtoReflect.Descriptor instead.
 func (*FactsRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{66}
+	return file_agent_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *FactsRequest) GetNode() string {
@@ -3595,7 +3780,7 @@ type FactsResponse struct {
 
 func (x *FactsResponse) Reset() {
 	*x = FactsResponse{}
-	mi := &file_agent_proto_msgTypes[67]
+	mi := &file_agent_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3607,7 +3792,7 @@ func (x *FactsResponse) String() string {
 func (*FactsResponse) ProtoMessage() {}
 
 func (x *FactsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[67]
+	mi := &file_agent_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3620,7 +3805,7 @@ func (x *FactsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FactsResponse.ProtoReflect.Descriptor instead.
 func (*FactsResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{67}
+	return file_agent_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *FactsResponse) GetTables() []string {
@@ -3674,7 +3859,7 @@ type CapabilitiesRequest struct {
 
 func (x *CapabilitiesRequest) Reset() {
 	*x = CapabilitiesRequest{}
-	mi := &file_agent_proto_msgTypes[68]
+	mi := &file_agent_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3686,7 +3871,7 @@ func (x *CapabilitiesRequest) String() string {
 func (*CapabilitiesRequest) ProtoMessage() {}
 
 func (x *CapabilitiesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[68]
+	mi := &file_agent_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3699,7 +3884,7 @@ func (x *CapabilitiesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CapabilitiesRequest.ProtoReflect.Descriptor instead.
 func (*CapabilitiesRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{68}
+	return file_agent_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *CapabilitiesRequest) GetNode() string {
@@ -3718,7 +3903,7 @@ type CapabilitiesResponse struct {
 
 func (x *CapabilitiesResponse) Reset() {
 	*x = CapabilitiesResponse{}
-	mi := &file_agent_proto_msgTypes[69]
+	mi := &file_agent_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3730,7 +3915,7 @@ func (x *CapabilitiesResponse) String() string {
 func (*CapabilitiesResponse) ProtoMessage() {}
 
 func (x *CapabilitiesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[69]
+	mi := &file_agent_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3743,7 +3928,7 @@ func (x *CapabilitiesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CapabilitiesResponse.ProtoReflect.Descriptor instead.
 func (*CapabilitiesResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{69}
+	return file_agent_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *CapabilitiesResponse) GetCapabilities() map[string]string {
@@ -3764,7 +3949,7 @@ type CaptureRequest struct {
 
 func (x *CaptureRequest) Reset() {
 	*x = CaptureRequest{}
-	mi := &file_agent_proto_msgTypes[70]
+	mi := &file_agent_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3776,7 +3961,7 @@ func (x *CaptureRequest) String() string {
 func (*CaptureRequest) ProtoMessage() {}
 
 func (x *CaptureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[70]
+	mi := &file_agent_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3789,7 +3974,7 @@ func (x *CaptureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureRequest.ProtoReflect.Descriptor instead.
 func (*CaptureRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{70}
+	return file_agent_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *CaptureRequest) GetNode() string {
@@ -3814,7 +3999,7 @@ type CaptureResponse struct {
 
 func (x *CaptureResponse) Reset() {
 	*x = CaptureResponse{}
-	mi := &file_agent_proto_msgTypes[71]
+	mi := &file_agent_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3826,7 +4011,7 @@ func (x *CaptureResponse) String() string {
 func (*CaptureResponse) ProtoMessage() {}
 
 func (x *CaptureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[71]
+	mi := &file_agent_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3839,7 +4024,7 @@ func (x *CaptureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CaptureResponse.ProtoReflect.Descriptor instead.
 func (*CaptureResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{71}
+	return file_agent_proto_rawDescGZIP(), []int{75}
 }
 
 type TakeCaptureRequest struct {
@@ -3855,7 +4040,7 @@ type TakeCaptureRequest struct {
 
 func (x *TakeCaptureRequest) Reset() {
 	*x = TakeCaptureRequest{}
-	mi := &file_agent_proto_msgTypes[72]
+	mi := &file_agent_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3867,7 +4052,7 @@ func (x *TakeCaptureRequest) String() string {
 func (*TakeCaptureRequest) ProtoMessage() {}
 
 func (x *TakeCaptureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[72]
+	mi := &file_agent_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3880,7 +4065,7 @@ func (x *TakeCaptureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeCaptureRequest.ProtoReflect.Descriptor instead.
 func (*TakeCaptureRequest) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{72}
+	return file_agent_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *TakeCaptureRequest) GetNode() string {
@@ -3913,7 +4098,7 @@ type TakeCaptureResponse struct {
 
 func (x *TakeCaptureResponse) Reset() {
 	*x = TakeCaptureResponse{}
-	mi := &file_agent_proto_msgTypes[73]
+	mi := &file_agent_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3925,7 +4110,7 @@ func (x *TakeCaptureResponse) String() string {
 func (*TakeCaptureResponse) ProtoMessage() {}
 
 func (x *TakeCaptureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_agent_proto_msgTypes[73]
+	mi := &file_agent_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3938,7 +4123,7 @@ func (x *TakeCaptureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TakeCaptureResponse.ProtoReflect.Descriptor instead.
 func (*TakeCaptureResponse) Descriptor() ([]byte, []int) {
-	return file_agent_proto_rawDescGZIP(), []int{73}
+	return file_agent_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *TakeCaptureResponse) GetPcapng() []byte {
@@ -3958,7 +4143,16 @@ const file_agent_proto_rawDesc = "" +
 	"\asession\x18\x01 \x01(\tR\asession\"\x1a\n" +
 	"\x04Beat\x12\x12\n" +
 	"\x04beds\x18\x01 \x01(\tR\x04beds\"\x0f\n" +
-	"\rRenewResponse\"E\n" +
+	"\rRenewResponse\"g\n" +
+	"\vPlugRequest\x12\x18\n" +
+	"\anetwork\x18\x01 \x01(\tR\anetwork\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x16\n" +
+	"\x06prefix\x18\x04 \x01(\tR\x06prefix\"\x0e\n" +
+	"\fPlugResponse\"/\n" +
+	"\x13CloseNetworkRequest\x12\x18\n" +
+	"\anetwork\x18\x01 \x01(\tR\anetwork\"\x16\n" +
+	"\x14CloseNetworkResponse\"E\n" +
 	"\x05Route\x12 \n" +
 	"\vdestination\x18\x01 \x01(\tR\vdestination\x12\x1a\n" +
 	"\blistener\x18\x02 \x01(\tR\blistener\"j\n" +
@@ -4192,10 +4386,12 @@ const file_agent_proto_rawDesc = "" +
 	"\x13VERDICT_UNREACHABLE\x10\x03\x12\x13\n" +
 	"\x0fVERDICT_TOO_BIG\x10\x04\x12\x15\n" +
 	"\x11VERDICT_DUPLICATE\x10\x05\x12\x13\n" +
-	"\x0fVERDICT_CORRUPT\x10\x062\xc4\x15\n" +
+	"\x0fVERDICT_CORRUPT\x10\x062\xee\x16\n" +
 	"\x05Agent\x12J\n" +
 	"\x05Hello\x12\x1f.faultbed.agent.v1.HelloRequest\x1a .faultbed.agent.v1.HelloResponse\x12D\n" +
-	"\x05Renew\x12\x17.faultbed.agent.v1.Beat\x1a .faultbed.agent.v1.RenewResponse(\x01\x12J\n" +
+	"\x05Renew\x12\x17.faultbed.agent.v1.Beat\x1a .faultbed.agent.v1.RenewResponse(\x01\x12G\n" +
+	"\x04Plug\x12\x1e.faultbed.agent.v1.PlugRequest\x1a\x1f.faultbed.agent.v1.PlugResponse\x12_\n" +
+	"\fCloseNetwork\x12&.faultbed.agent.v1.CloseNetworkRequest\x1a'.faultbed.agent.v1.CloseNetworkResponse\x12J\n" +
 	"\x05Steer\x12\x1f.faultbed.agent.v1.SteerRequest\x1a .faultbed.agent.v1.SteerResponse\x12S\n" +
 	"\bOpenGate\x12\".faultbed.agent.v1.OpenGateRequest\x1a#.faultbed.agent.v1.OpenGateResponse\x12M\n" +
 	"\x06Bypass\x12 .faultbed.agent.v1.BypassRequest\x1a!.faultbed.agent.v1.BypassResponse\x12S\n" +
@@ -4242,7 +4438,7 @@ func file_agent_proto_rawDescGZIP() []byte {
 }
 
 var file_agent_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 76)
+var file_agent_proto_msgTypes = make([]protoimpl.MessageInfo, 80)
 var file_agent_proto_goTypes = []any{
 	(Direction)(0),                   // 0: faultbed.agent.v1.Direction
 	(Verdict)(0),                     // 1: faultbed.agent.v1.Verdict
@@ -4250,167 +4446,175 @@ var file_agent_proto_goTypes = []any{
 	(*HelloResponse)(nil),            // 3: faultbed.agent.v1.HelloResponse
 	(*Beat)(nil),                     // 4: faultbed.agent.v1.Beat
 	(*RenewResponse)(nil),            // 5: faultbed.agent.v1.RenewResponse
-	(*Route)(nil),                    // 6: faultbed.agent.v1.Route
-	(*SteerRequest)(nil),             // 7: faultbed.agent.v1.SteerRequest
-	(*SteerResponse)(nil),            // 8: faultbed.agent.v1.SteerResponse
-	(*OpenGateRequest)(nil),          // 9: faultbed.agent.v1.OpenGateRequest
-	(*OpenGateResponse)(nil),         // 10: faultbed.agent.v1.OpenGateResponse
-	(*BypassRequest)(nil),            // 11: faultbed.agent.v1.BypassRequest
-	(*BypassResponse)(nil),           // 12: faultbed.agent.v1.BypassResponse
-	(*Rule)(nil),                     // 13: faultbed.agent.v1.Rule
-	(*AddRulesRequest)(nil),          // 14: faultbed.agent.v1.AddRulesRequest
-	(*AddRulesResponse)(nil),         // 15: faultbed.agent.v1.AddRulesResponse
-	(*RemoveRulesRequest)(nil),       // 16: faultbed.agent.v1.RemoveRulesRequest
-	(*RemoveRulesResponse)(nil),      // 17: faultbed.agent.v1.RemoveRulesResponse
-	(*CountersRequest)(nil),          // 18: faultbed.agent.v1.CountersRequest
-	(*Count)(nil),                    // 19: faultbed.agent.v1.Count
-	(*CountersResponse)(nil),         // 20: faultbed.agent.v1.CountersResponse
-	(*ShapeRequest)(nil),             // 21: faultbed.agent.v1.ShapeRequest
-	(*Rate)(nil),                     // 22: faultbed.agent.v1.Rate
-	(*ShapeResponse)(nil),            // 23: faultbed.agent.v1.ShapeResponse
-	(*UnshapeRequest)(nil),           // 24: faultbed.agent.v1.UnshapeRequest
-	(*UnshapeResponse)(nil),          // 25: faultbed.agent.v1.UnshapeResponse
-	(*ShapedRequest)(nil),            // 26: faultbed.agent.v1.ShapedRequest
-	(*Flow)(nil),                     // 27: faultbed.agent.v1.Flow
-	(*ShapedResponse)(nil),           // 28: faultbed.agent.v1.ShapedResponse
-	(*SpoofNamesRequest)(nil),        // 29: faultbed.agent.v1.SpoofNamesRequest
-	(*SpoofNamesResponse)(nil),       // 30: faultbed.agent.v1.SpoofNamesResponse
-	(*RestoreNamesRequest)(nil),      // 31: faultbed.agent.v1.RestoreNamesRequest
-	(*RestoreNamesResponse)(nil),     // 32: faultbed.agent.v1.RestoreNamesResponse
-	(*AskedRequest)(nil),             // 33: faultbed.agent.v1.AskedRequest
-	(*AskedResponse)(nil),            // 34: faultbed.agent.v1.AskedResponse
-	(*HogRequest)(nil),               // 35: faultbed.agent.v1.HogRequest
-	(*HogResponse)(nil),              // 36: faultbed.agent.v1.HogResponse
-	(*UnhogRequest)(nil),             // 37: faultbed.agent.v1.UnhogRequest
-	(*UnhogResponse)(nil),            // 38: faultbed.agent.v1.UnhogResponse
-	(*HoggedRequest)(nil),            // 39: faultbed.agent.v1.HoggedRequest
-	(*HoggedResponse)(nil),           // 40: faultbed.agent.v1.HoggedResponse
-	(*FillRequest)(nil),              // 41: faultbed.agent.v1.FillRequest
-	(*FillResponse)(nil),             // 42: faultbed.agent.v1.FillResponse
-	(*UnfillRequest)(nil),            // 43: faultbed.agent.v1.UnfillRequest
-	(*UnfillResponse)(nil),           // 44: faultbed.agent.v1.UnfillResponse
-	(*DiskRequest)(nil),              // 45: faultbed.agent.v1.DiskRequest
-	(*DiskResponse)(nil),             // 46: faultbed.agent.v1.DiskResponse
-	(*OffloadRequest)(nil),           // 47: faultbed.agent.v1.OffloadRequest
-	(*OffloadResponse)(nil),          // 48: faultbed.agent.v1.OffloadResponse
-	(*RestoreOffloadRequest)(nil),    // 49: faultbed.agent.v1.RestoreOffloadRequest
-	(*RestoreOffloadResponse)(nil),   // 50: faultbed.agent.v1.RestoreOffloadResponse
-	(*SetMTURequest)(nil),            // 51: faultbed.agent.v1.SetMTURequest
-	(*SetMTUResponse)(nil),           // 52: faultbed.agent.v1.SetMTUResponse
-	(*ForgetPathsRequest)(nil),       // 53: faultbed.agent.v1.ForgetPathsRequest
-	(*ForgetPathsResponse)(nil),      // 54: faultbed.agent.v1.ForgetPathsResponse
-	(*DescriptorsRequest)(nil),       // 55: faultbed.agent.v1.DescriptorsRequest
-	(*DescriptorsResponse)(nil),      // 56: faultbed.agent.v1.DescriptorsResponse
-	(*LimitDescriptorsRequest)(nil),  // 57: faultbed.agent.v1.LimitDescriptorsRequest
-	(*LimitDescriptorsResponse)(nil), // 58: faultbed.agent.v1.LimitDescriptorsResponse
-	(*ProbeSpec)(nil),                // 59: faultbed.agent.v1.ProbeSpec
-	(*ProbeResult)(nil),              // 60: faultbed.agent.v1.ProbeResult
-	(*Wire)(nil),                     // 61: faultbed.agent.v1.Wire
-	(*ProbeRequest)(nil),             // 62: faultbed.agent.v1.ProbeRequest
-	(*ProbeResponse)(nil),            // 63: faultbed.agent.v1.ProbeResponse
-	(*DialRequest)(nil),              // 64: faultbed.agent.v1.DialRequest
-	(*DialResponse)(nil),             // 65: faultbed.agent.v1.DialResponse
-	(*HashFileRequest)(nil),          // 66: faultbed.agent.v1.HashFileRequest
-	(*HashFileResponse)(nil),         // 67: faultbed.agent.v1.HashFileResponse
-	(*FactsRequest)(nil),             // 68: faultbed.agent.v1.FactsRequest
-	(*FactsResponse)(nil),            // 69: faultbed.agent.v1.FactsResponse
-	(*CapabilitiesRequest)(nil),      // 70: faultbed.agent.v1.CapabilitiesRequest
-	(*CapabilitiesResponse)(nil),     // 71: faultbed.agent.v1.CapabilitiesResponse
-	(*CaptureRequest)(nil),           // 72: faultbed.agent.v1.CaptureRequest
-	(*CaptureResponse)(nil),          // 73: faultbed.agent.v1.CaptureResponse
-	(*TakeCaptureRequest)(nil),       // 74: faultbed.agent.v1.TakeCaptureRequest
-	(*TakeCaptureResponse)(nil),      // 75: faultbed.agent.v1.TakeCaptureResponse
-	nil,                              // 76: faultbed.agent.v1.FactsResponse.OffloadsEntry
-	nil,                              // 77: faultbed.agent.v1.CapabilitiesResponse.CapabilitiesEntry
-	(*durationpb.Duration)(nil),      // 78: google.protobuf.Duration
+	(*PlugRequest)(nil),              // 6: faultbed.agent.v1.PlugRequest
+	(*PlugResponse)(nil),             // 7: faultbed.agent.v1.PlugResponse
+	(*CloseNetworkRequest)(nil),      // 8: faultbed.agent.v1.CloseNetworkRequest
+	(*CloseNetworkResponse)(nil),     // 9: faultbed.agent.v1.CloseNetworkResponse
+	(*Route)(nil),                    // 10: faultbed.agent.v1.Route
+	(*SteerRequest)(nil),             // 11: faultbed.agent.v1.SteerRequest
+	(*SteerResponse)(nil),            // 12: faultbed.agent.v1.SteerResponse
+	(*OpenGateRequest)(nil),          // 13: faultbed.agent.v1.OpenGateRequest
+	(*OpenGateResponse)(nil),         // 14: faultbed.agent.v1.OpenGateResponse
+	(*BypassRequest)(nil),            // 15: faultbed.agent.v1.BypassRequest
+	(*BypassResponse)(nil),           // 16: faultbed.agent.v1.BypassResponse
+	(*Rule)(nil),                     // 17: faultbed.agent.v1.Rule
+	(*AddRulesRequest)(nil),          // 18: faultbed.agent.v1.AddRulesRequest
+	(*AddRulesResponse)(nil),         // 19: faultbed.agent.v1.AddRulesResponse
+	(*RemoveRulesRequest)(nil),       // 20: faultbed.agent.v1.RemoveRulesRequest
+	(*RemoveRulesResponse)(nil),      // 21: faultbed.agent.v1.RemoveRulesResponse
+	(*CountersRequest)(nil),          // 22: faultbed.agent.v1.CountersRequest
+	(*Count)(nil),                    // 23: faultbed.agent.v1.Count
+	(*CountersResponse)(nil),         // 24: faultbed.agent.v1.CountersResponse
+	(*ShapeRequest)(nil),             // 25: faultbed.agent.v1.ShapeRequest
+	(*Rate)(nil),                     // 26: faultbed.agent.v1.Rate
+	(*ShapeResponse)(nil),            // 27: faultbed.agent.v1.ShapeResponse
+	(*UnshapeRequest)(nil),           // 28: faultbed.agent.v1.UnshapeRequest
+	(*UnshapeResponse)(nil),          // 29: faultbed.agent.v1.UnshapeResponse
+	(*ShapedRequest)(nil),            // 30: faultbed.agent.v1.ShapedRequest
+	(*Flow)(nil),                     // 31: faultbed.agent.v1.Flow
+	(*ShapedResponse)(nil),           // 32: faultbed.agent.v1.ShapedResponse
+	(*SpoofNamesRequest)(nil),        // 33: faultbed.agent.v1.SpoofNamesRequest
+	(*SpoofNamesResponse)(nil),       // 34: faultbed.agent.v1.SpoofNamesResponse
+	(*RestoreNamesRequest)(nil),      // 35: faultbed.agent.v1.RestoreNamesRequest
+	(*RestoreNamesResponse)(nil),     // 36: faultbed.agent.v1.RestoreNamesResponse
+	(*AskedRequest)(nil),             // 37: faultbed.agent.v1.AskedRequest
+	(*AskedResponse)(nil),            // 38: faultbed.agent.v1.AskedResponse
+	(*HogRequest)(nil),               // 39: faultbed.agent.v1.HogRequest
+	(*HogResponse)(nil),              // 40: faultbed.agent.v1.HogResponse
+	(*UnhogRequest)(nil),             // 41: faultbed.agent.v1.UnhogRequest
+	(*UnhogResponse)(nil),            // 42: faultbed.agent.v1.UnhogResponse
+	(*HoggedRequest)(nil),            // 43: faultbed.agent.v1.HoggedRequest
+	(*HoggedResponse)(nil),           // 44: faultbed.agent.v1.HoggedResponse
+	(*FillRequest)(nil),              // 45: faultbed.agent.v1.FillRequest
+	(*FillResponse)(nil),             // 46: faultbed.agent.v1.FillResponse
+	(*UnfillRequest)(nil),            // 47: faultbed.agent.v1.UnfillRequest
+	(*UnfillResponse)(nil),           // 48: faultbed.agent.v1.UnfillResponse
+	(*DiskRequest)(nil),              // 49: faultbed.agent.v1.DiskRequest
+	(*DiskResponse)(nil),             // 50: faultbed.agent.v1.DiskResponse
+	(*OffloadRequest)(nil),           // 51: faultbed.agent.v1.OffloadRequest
+	(*OffloadResponse)(nil),          // 52: faultbed.agent.v1.OffloadResponse
+	(*RestoreOffloadRequest)(nil),    // 53: faultbed.agent.v1.RestoreOffloadRequest
+	(*RestoreOffloadResponse)(nil),   // 54: faultbed.agent.v1.RestoreOffloadResponse
+	(*SetMTURequest)(nil),            // 55: faultbed.agent.v1.SetMTURequest
+	(*SetMTUResponse)(nil),           // 56: faultbed.agent.v1.SetMTUResponse
+	(*ForgetPathsRequest)(nil),       // 57: faultbed.agent.v1.ForgetPathsRequest
+	(*ForgetPathsResponse)(nil),      // 58: faultbed.agent.v1.ForgetPathsResponse
+	(*DescriptorsRequest)(nil),       // 59: faultbed.agent.v1.DescriptorsRequest
+	(*DescriptorsResponse)(nil),      // 60: faultbed.agent.v1.DescriptorsResponse
+	(*LimitDescriptorsRequest)(nil),  // 61: faultbed.agent.v1.LimitDescriptorsRequest
+	(*LimitDescriptorsResponse)(nil), // 62: faultbed.agent.v1.LimitDescriptorsResponse
+	(*ProbeSpec)(nil),                // 63: faultbed.agent.v1.ProbeSpec
+	(*ProbeResult)(nil),              // 64: faultbed.agent.v1.ProbeResult
+	(*Wire)(nil),                     // 65: faultbed.agent.v1.Wire
+	(*ProbeRequest)(nil),             // 66: faultbed.agent.v1.ProbeRequest
+	(*ProbeResponse)(nil),            // 67: faultbed.agent.v1.ProbeResponse
+	(*DialRequest)(nil),              // 68: faultbed.agent.v1.DialRequest
+	(*DialResponse)(nil),             // 69: faultbed.agent.v1.DialResponse
+	(*HashFileRequest)(nil),          // 70: faultbed.agent.v1.HashFileRequest
+	(*HashFileResponse)(nil),         // 71: faultbed.agent.v1.HashFileResponse
+	(*FactsRequest)(nil),             // 72: faultbed.agent.v1.FactsRequest
+	(*FactsResponse)(nil),            // 73: faultbed.agent.v1.FactsResponse
+	(*CapabilitiesRequest)(nil),      // 74: faultbed.agent.v1.CapabilitiesRequest
+	(*CapabilitiesResponse)(nil),     // 75: faultbed.agent.v1.CapabilitiesResponse
+	(*CaptureRequest)(nil),           // 76: faultbed.agent.v1.CaptureRequest
+	(*CaptureResponse)(nil),          // 77: faultbed.agent.v1.CaptureResponse
+	(*TakeCaptureRequest)(nil),       // 78: faultbed.agent.v1.TakeCaptureRequest
+	(*TakeCaptureResponse)(nil),      // 79: faultbed.agent.v1.TakeCaptureResponse
+	nil,                              // 80: faultbed.agent.v1.FactsResponse.OffloadsEntry
+	nil,                              // 81: faultbed.agent.v1.CapabilitiesResponse.CapabilitiesEntry
+	(*durationpb.Duration)(nil),      // 82: google.protobuf.Duration
 }
 var file_agent_proto_depIdxs = []int32{
-	6,  // 0: faultbed.agent.v1.SteerRequest.routes:type_name -> faultbed.agent.v1.Route
+	10, // 0: faultbed.agent.v1.SteerRequest.routes:type_name -> faultbed.agent.v1.Route
 	0,  // 1: faultbed.agent.v1.Rule.direction:type_name -> faultbed.agent.v1.Direction
 	1,  // 2: faultbed.agent.v1.Rule.verdict:type_name -> faultbed.agent.v1.Verdict
-	13, // 3: faultbed.agent.v1.AddRulesRequest.rules:type_name -> faultbed.agent.v1.Rule
-	19, // 4: faultbed.agent.v1.CountersResponse.counts:type_name -> faultbed.agent.v1.Count
-	22, // 5: faultbed.agent.v1.ShapeRequest.rates:type_name -> faultbed.agent.v1.Rate
+	17, // 3: faultbed.agent.v1.AddRulesRequest.rules:type_name -> faultbed.agent.v1.Rule
+	23, // 4: faultbed.agent.v1.CountersResponse.counts:type_name -> faultbed.agent.v1.Count
+	26, // 5: faultbed.agent.v1.ShapeRequest.rates:type_name -> faultbed.agent.v1.Rate
 	0,  // 6: faultbed.agent.v1.Rate.direction:type_name -> faultbed.agent.v1.Direction
-	27, // 7: faultbed.agent.v1.ShapedResponse.flows:type_name -> faultbed.agent.v1.Flow
-	78, // 8: faultbed.agent.v1.SpoofNamesRequest.delay:type_name -> google.protobuf.Duration
-	78, // 9: faultbed.agent.v1.ProbeSpec.timeout:type_name -> google.protobuf.Duration
-	78, // 10: faultbed.agent.v1.ProbeResult.connect:type_name -> google.protobuf.Duration
-	78, // 11: faultbed.agent.v1.ProbeResult.first_byte:type_name -> google.protobuf.Duration
-	78, // 12: faultbed.agent.v1.ProbeResult.total:type_name -> google.protobuf.Duration
-	61, // 13: faultbed.agent.v1.ProbeResult.wire:type_name -> faultbed.agent.v1.Wire
-	59, // 14: faultbed.agent.v1.ProbeRequest.probes:type_name -> faultbed.agent.v1.ProbeSpec
-	60, // 15: faultbed.agent.v1.ProbeResponse.results:type_name -> faultbed.agent.v1.ProbeResult
-	76, // 16: faultbed.agent.v1.FactsResponse.offloads:type_name -> faultbed.agent.v1.FactsResponse.OffloadsEntry
-	77, // 17: faultbed.agent.v1.CapabilitiesResponse.capabilities:type_name -> faultbed.agent.v1.CapabilitiesResponse.CapabilitiesEntry
+	31, // 7: faultbed.agent.v1.ShapedResponse.flows:type_name -> faultbed.agent.v1.Flow
+	82, // 8: faultbed.agent.v1.SpoofNamesRequest.delay:type_name -> google.protobuf.Duration
+	82, // 9: faultbed.agent.v1.ProbeSpec.timeout:type_name -> google.protobuf.Duration
+	82, // 10: faultbed.agent.v1.ProbeResult.connect:type_name -> google.protobuf.Duration
+	82, // 11: faultbed.agent.v1.ProbeResult.first_byte:type_name -> google.protobuf.Duration
+	82, // 12: faultbed.agent.v1.ProbeResult.total:type_name -> google.protobuf.Duration
+	65, // 13: faultbed.agent.v1.ProbeResult.wire:type_name -> faultbed.agent.v1.Wire
+	63, // 14: faultbed.agent.v1.ProbeRequest.probes:type_name -> faultbed.agent.v1.ProbeSpec
+	64, // 15: faultbed.agent.v1.ProbeResponse.results:type_name -> faultbed.agent.v1.ProbeResult
+	80, // 16: faultbed.agent.v1.FactsResponse.offloads:type_name -> faultbed.agent.v1.FactsResponse.OffloadsEntry
+	81, // 17: faultbed.agent.v1.CapabilitiesResponse.capabilities:type_name -> faultbed.agent.v1.CapabilitiesResponse.CapabilitiesEntry
 	2,  // 18: faultbed.agent.v1.Agent.Hello:input_type -> faultbed.agent.v1.HelloRequest
 	4,  // 19: faultbed.agent.v1.Agent.Renew:input_type -> faultbed.agent.v1.Beat
-	7,  // 20: faultbed.agent.v1.Agent.Steer:input_type -> faultbed.agent.v1.SteerRequest
-	9,  // 21: faultbed.agent.v1.Agent.OpenGate:input_type -> faultbed.agent.v1.OpenGateRequest
-	11, // 22: faultbed.agent.v1.Agent.Bypass:input_type -> faultbed.agent.v1.BypassRequest
-	14, // 23: faultbed.agent.v1.Agent.AddRules:input_type -> faultbed.agent.v1.AddRulesRequest
-	16, // 24: faultbed.agent.v1.Agent.RemoveRules:input_type -> faultbed.agent.v1.RemoveRulesRequest
-	18, // 25: faultbed.agent.v1.Agent.Counters:input_type -> faultbed.agent.v1.CountersRequest
-	21, // 26: faultbed.agent.v1.Agent.Shape:input_type -> faultbed.agent.v1.ShapeRequest
-	24, // 27: faultbed.agent.v1.Agent.Unshape:input_type -> faultbed.agent.v1.UnshapeRequest
-	26, // 28: faultbed.agent.v1.Agent.Shaped:input_type -> faultbed.agent.v1.ShapedRequest
-	29, // 29: faultbed.agent.v1.Agent.SpoofNames:input_type -> faultbed.agent.v1.SpoofNamesRequest
-	31, // 30: faultbed.agent.v1.Agent.RestoreNames:input_type -> faultbed.agent.v1.RestoreNamesRequest
-	33, // 31: faultbed.agent.v1.Agent.Asked:input_type -> faultbed.agent.v1.AskedRequest
-	35, // 32: faultbed.agent.v1.Agent.Hog:input_type -> faultbed.agent.v1.HogRequest
-	37, // 33: faultbed.agent.v1.Agent.Unhog:input_type -> faultbed.agent.v1.UnhogRequest
-	39, // 34: faultbed.agent.v1.Agent.Hogged:input_type -> faultbed.agent.v1.HoggedRequest
-	41, // 35: faultbed.agent.v1.Agent.Fill:input_type -> faultbed.agent.v1.FillRequest
-	43, // 36: faultbed.agent.v1.Agent.Unfill:input_type -> faultbed.agent.v1.UnfillRequest
-	45, // 37: faultbed.agent.v1.Agent.Disk:input_type -> faultbed.agent.v1.DiskRequest
-	47, // 38: faultbed.agent.v1.Agent.Offload:input_type -> faultbed.agent.v1.OffloadRequest
-	49, // 39: faultbed.agent.v1.Agent.RestoreOffload:input_type -> faultbed.agent.v1.RestoreOffloadRequest
-	51, // 40: faultbed.agent.v1.Agent.SetMTU:input_type -> faultbed.agent.v1.SetMTURequest
-	53, // 41: faultbed.agent.v1.Agent.ForgetPaths:input_type -> faultbed.agent.v1.ForgetPathsRequest
-	55, // 42: faultbed.agent.v1.Agent.Descriptors:input_type -> faultbed.agent.v1.DescriptorsRequest
-	57, // 43: faultbed.agent.v1.Agent.LimitDescriptors:input_type -> faultbed.agent.v1.LimitDescriptorsRequest
-	62, // 44: faultbed.agent.v1.Agent.Probe:input_type -> faultbed.agent.v1.ProbeRequest
-	64, // 45: faultbed.agent.v1.Agent.Dial:input_type -> faultbed.agent.v1.DialRequest
-	66, // 46: faultbed.agent.v1.Agent.HashFile:input_type -> faultbed.agent.v1.HashFileRequest
-	68, // 47: faultbed.agent.v1.Agent.Facts:input_type -> faultbed.agent.v1.FactsRequest
-	70, // 48: faultbed.agent.v1.Agent.Capabilities:input_type -> faultbed.agent.v1.CapabilitiesRequest
-	72, // 49: faultbed.agent.v1.Agent.Capture:input_type -> faultbed.agent.v1.CaptureRequest
-	74, // 50: faultbed.agent.v1.Agent.TakeCapture:input_type -> faultbed.agent.v1.TakeCaptureRequest
-	3,  // 51: faultbed.agent.v1.Agent.Hello:output_type -> faultbed.agent.v1.HelloResponse
-	5,  // 52: faultbed.agent.v1.Agent.Renew:output_type -> faultbed.agent.v1.RenewResponse
-	8,  // 53: faultbed.agent.v1.Agent.Steer:output_type -> faultbed.agent.v1.SteerResponse
-	10, // 54: faultbed.agent.v1.Agent.OpenGate:output_type -> faultbed.agent.v1.OpenGateResponse
-	12, // 55: faultbed.agent.v1.Agent.Bypass:output_type -> faultbed.agent.v1.BypassResponse
-	15, // 56: faultbed.agent.v1.Agent.AddRules:output_type -> faultbed.agent.v1.AddRulesResponse
-	17, // 57: faultbed.agent.v1.Agent.RemoveRules:output_type -> faultbed.agent.v1.RemoveRulesResponse
-	20, // 58: faultbed.agent.v1.Agent.Counters:output_type -> faultbed.agent.v1.CountersResponse
-	23, // 59: faultbed.agent.v1.Agent.Shape:output_type -> faultbed.agent.v1.ShapeResponse
-	25, // 60: faultbed.agent.v1.Agent.Unshape:output_type -> faultbed.agent.v1.UnshapeResponse
-	28, // 61: faultbed.agent.v1.Agent.Shaped:output_type -> faultbed.agent.v1.ShapedResponse
-	30, // 62: faultbed.agent.v1.Agent.SpoofNames:output_type -> faultbed.agent.v1.SpoofNamesResponse
-	32, // 63: faultbed.agent.v1.Agent.RestoreNames:output_type -> faultbed.agent.v1.RestoreNamesResponse
-	34, // 64: faultbed.agent.v1.Agent.Asked:output_type -> faultbed.agent.v1.AskedResponse
-	36, // 65: faultbed.agent.v1.Agent.Hog:output_type -> faultbed.agent.v1.HogResponse
-	38, // 66: faultbed.agent.v1.Agent.Unhog:output_type -> faultbed.agent.v1.UnhogResponse
-	40, // 67: faultbed.agent.v1.Agent.Hogged:output_type -> faultbed.agent.v1.HoggedResponse
-	42, // 68: faultbed.agent.v1.Agent.Fill:output_type -> faultbed.agent.v1.FillResponse
-	44, // 69: faultbed.agent.v1.Agent.Unfill:output_type -> faultbed.agent.v1.UnfillResponse
-	46, // 70: faultbed.agent.v1.Agent.Disk:output_type -> faultbed.agent.v1.DiskResponse
-	48, // 71: faultbed.agent.v1.Agent.Offload:output_type -> faultbed.agent.v1.OffloadResponse
-	50, // 72: faultbed.agent.v1.Agent.RestoreOffload:output_type -> faultbed.agent.v1.RestoreOffloadResponse
-	52, // 73: faultbed.agent.v1.Agent.SetMTU:output_type -> faultbed.agent.v1.SetMTUResponse
-	54, // 74: faultbed.agent.v1.Agent.ForgetPaths:output_type -> faultbed.agent.v1.ForgetPathsResponse
-	56, // 75: faultbed.agent.v1.Agent.Descriptors:output_type -> faultbed.agent.v1.DescriptorsResponse
-	58, // 76: faultbed.agent.v1.Agent.LimitDescriptors:output_type -> faultbed.agent.v1.LimitDescriptorsResponse
-	63, // 77: faultbed.agent.v1.Agent.Probe:output_type -> faultbed.agent.v1.ProbeResponse
-	65, // 78: faultbed.agent.v1.Agent.Dial:output_type -> faultbed.agent.v1.DialResponse
-	67, // 79: faultbed.agent.v1.Agent.HashFile:output_type -> faultbed.agent.v1.HashFileResponse
-	69, // 80: faultbed.agent.v1.Agent.Facts:output_type -> faultbed.agent.v1.FactsResponse
-	71, // 81: faultbed.agent.v1.Agent.Capabilities:output_type -> faultbed.agent.v1.CapabilitiesResponse
-	73, // 82: faultbed.agent.v1.Agent.Capture:output_type -> faultbed.agent.v1.CaptureResponse
-	75, // 83: faultbed.agent.v1.Agent.TakeCapture:output_type -> faultbed.agent.v1.TakeCaptureResponse
-	51, // [51:84] is the sub-list for method output_type
-	18, // [18:51] is the sub-list for method input_type
+	6,  // 20: faultbed.agent.v1.Agent.Plug:input_type -> faultbed.agent.v1.PlugRequest
+	8,  // 21: faultbed.agent.v1.Agent.CloseNetwork:input_type -> faultbed.agent.v1.CloseNetworkRequest
+	11, // 22: faultbed.agent.v1.Agent.Steer:input_type -> faultbed.agent.v1.SteerRequest
+	13, // 23: faultbed.agent.v1.Agent.OpenGate:input_type -> faultbed.agent.v1.OpenGateRequest
+	15, // 24: faultbed.agent.v1.Agent.Bypass:input_type -> faultbed.agent.v1.BypassRequest
+	18, // 25: faultbed.agent.v1.Agent.AddRules:input_type -> faultbed.agent.v1.AddRulesRequest
+	20, // 26: faultbed.agent.v1.Agent.RemoveRules:input_type -> faultbed.agent.v1.RemoveRulesRequest
+	22, // 27: faultbed.agent.v1.Agent.Counters:input_type -> faultbed.agent.v1.CountersRequest
+	25, // 28: faultbed.agent.v1.Agent.Shape:input_type -> faultbed.agent.v1.ShapeRequest
+	28, // 29: faultbed.agent.v1.Agent.Unshape:input_type -> faultbed.agent.v1.UnshapeRequest
+	30, // 30: faultbed.agent.v1.Agent.Shaped:input_type -> faultbed.agent.v1.ShapedRequest
+	33, // 31: faultbed.agent.v1.Agent.SpoofNames:input_type -> faultbed.agent.v1.SpoofNamesRequest
+	35, // 32: faultbed.agent.v1.Agent.RestoreNames:input_type -> faultbed.agent.v1.RestoreNamesRequest
+	37, // 33: faultbed.agent.v1.Agent.Asked:input_type -> faultbed.agent.v1.AskedRequest
+	39, // 34: faultbed.agent.v1.Agent.Hog:input_type -> faultbed.agent.v1.HogRequest
+	41, // 35: faultbed.agent.v1.Agent.Unhog:input_type -> faultbed.agent.v1.UnhogRequest
+	43, // 36: faultbed.agent.v1.Agent.Hogged:input_type -> faultbed.agent.v1.HoggedRequest
+	45, // 37: faultbed.agent.v1.Agent.Fill:input_type -> faultbed.agent.v1.FillRequest
+	47, // 38: faultbed.agent.v1.Agent.Unfill:input_type -> faultbed.agent.v1.UnfillRequest
+	49, // 39: faultbed.agent.v1.Agent.Disk:input_type -> faultbed.agent.v1.DiskRequest
+	51, // 40: faultbed.agent.v1.Agent.Offload:input_type -> faultbed.agent.v1.OffloadRequest
+	53, // 41: faultbed.agent.v1.Agent.RestoreOffload:input_type -> faultbed.agent.v1.RestoreOffloadRequest
+	55, // 42: faultbed.agent.v1.Agent.SetMTU:input_type -> faultbed.agent.v1.SetMTURequest
+	57, // 43: faultbed.agent.v1.Agent.ForgetPaths:input_type -> faultbed.agent.v1.ForgetPathsRequest
+	59, // 44: faultbed.agent.v1.Agent.Descriptors:input_type -> faultbed.agent.v1.DescriptorsRequest
+	61, // 45: faultbed.agent.v1.Agent.LimitDescriptors:input_type -> faultbed.agent.v1.LimitDescriptorsRequest
+	66, // 46: faultbed.agent.v1.Agent.Probe:input_type -> faultbed.agent.v1.ProbeRequest
+	68, // 47: faultbed.agent.v1.Agent.Dial:input_type -> faultbed.agent.v1.DialRequest
+	70, // 48: faultbed.agent.v1.Agent.HashFile:input_type -> faultbed.agent.v1.HashFileRequest
+	72, // 49: faultbed.agent.v1.Agent.Facts:input_type -> faultbed.agent.v1.FactsRequest
+	74, // 50: faultbed.agent.v1.Agent.Capabilities:input_type -> faultbed.agent.v1.CapabilitiesRequest
+	76, // 51: faultbed.agent.v1.Agent.Capture:input_type -> faultbed.agent.v1.CaptureRequest
+	78, // 52: faultbed.agent.v1.Agent.TakeCapture:input_type -> faultbed.agent.v1.TakeCaptureRequest
+	3,  // 53: faultbed.agent.v1.Agent.Hello:output_type -> faultbed.agent.v1.HelloResponse
+	5,  // 54: faultbed.agent.v1.Agent.Renew:output_type -> faultbed.agent.v1.RenewResponse
+	7,  // 55: faultbed.agent.v1.Agent.Plug:output_type -> faultbed.agent.v1.PlugResponse
+	9,  // 56: faultbed.agent.v1.Agent.CloseNetwork:output_type -> faultbed.agent.v1.CloseNetworkResponse
+	12, // 57: faultbed.agent.v1.Agent.Steer:output_type -> faultbed.agent.v1.SteerResponse
+	14, // 58: faultbed.agent.v1.Agent.OpenGate:output_type -> faultbed.agent.v1.OpenGateResponse
+	16, // 59: faultbed.agent.v1.Agent.Bypass:output_type -> faultbed.agent.v1.BypassResponse
+	19, // 60: faultbed.agent.v1.Agent.AddRules:output_type -> faultbed.agent.v1.AddRulesResponse
+	21, // 61: faultbed.agent.v1.Agent.RemoveRules:output_type -> faultbed.agent.v1.RemoveRulesResponse
+	24, // 62: faultbed.agent.v1.Agent.Counters:output_type -> faultbed.agent.v1.CountersResponse
+	27, // 63: faultbed.agent.v1.Agent.Shape:output_type -> faultbed.agent.v1.ShapeResponse
+	29, // 64: faultbed.agent.v1.Agent.Unshape:output_type -> faultbed.agent.v1.UnshapeResponse
+	32, // 65: faultbed.agent.v1.Agent.Shaped:output_type -> faultbed.agent.v1.ShapedResponse
+	34, // 66: faultbed.agent.v1.Agent.SpoofNames:output_type -> faultbed.agent.v1.SpoofNamesResponse
+	36, // 67: faultbed.agent.v1.Agent.RestoreNames:output_type -> faultbed.agent.v1.RestoreNamesResponse
+	38, // 68: faultbed.agent.v1.Agent.Asked:output_type -> faultbed.agent.v1.AskedResponse
+	40, // 69: faultbed.agent.v1.Agent.Hog:output_type -> faultbed.agent.v1.HogResponse
+	42, // 70: faultbed.agent.v1.Agent.Unhog:output_type -> faultbed.agent.v1.UnhogResponse
+	44, // 71: faultbed.agent.v1.Agent.Hogged:output_type -> faultbed.agent.v1.HoggedResponse
+	46, // 72: faultbed.agent.v1.Agent.Fill:output_type -> faultbed.agent.v1.FillResponse
+	48, // 73: faultbed.agent.v1.Agent.Unfill:output_type -> faultbed.agent.v1.UnfillResponse
+	50, // 74: faultbed.agent.v1.Agent.Disk:output_type -> faultbed.agent.v1.DiskResponse
+	52, // 75: faultbed.agent.v1.Agent.Offload:output_type -> faultbed.agent.v1.OffloadResponse
+	54, // 76: faultbed.agent.v1.Agent.RestoreOffload:output_type -> faultbed.agent.v1.RestoreOffloadResponse
+	56, // 77: faultbed.agent.v1.Agent.SetMTU:output_type -> faultbed.agent.v1.SetMTUResponse
+	58, // 78: faultbed.agent.v1.Agent.ForgetPaths:output_type -> faultbed.agent.v1.ForgetPathsResponse
+	60, // 79: faultbed.agent.v1.Agent.Descriptors:output_type -> faultbed.agent.v1.DescriptorsResponse
+	62, // 80: faultbed.agent.v1.Agent.LimitDescriptors:output_type -> faultbed.agent.v1.LimitDescriptorsResponse
+	67, // 81: faultbed.agent.v1.Agent.Probe:output_type -> faultbed.agent.v1.ProbeResponse
+	69, // 82: faultbed.agent.v1.Agent.Dial:output_type -> faultbed.agent.v1.DialResponse
+	71, // 83: faultbed.agent.v1.Agent.HashFile:output_type -> faultbed.agent.v1.HashFileResponse
+	73, // 84: faultbed.agent.v1.Agent.Facts:output_type -> faultbed.agent.v1.FactsResponse
+	75, // 85: faultbed.agent.v1.Agent.Capabilities:output_type -> faultbed.agent.v1.CapabilitiesResponse
+	77, // 86: faultbed.agent.v1.Agent.Capture:output_type -> faultbed.agent.v1.CaptureResponse
+	79, // 87: faultbed.agent.v1.Agent.TakeCapture:output_type -> faultbed.agent.v1.TakeCaptureResponse
+	53, // [53:88] is the sub-list for method output_type
+	18, // [18:53] is the sub-list for method input_type
 	18, // [18:18] is the sub-list for extension type_name
 	18, // [18:18] is the sub-list for extension extendee
 	0,  // [0:18] is the sub-list for field type_name
@@ -4427,7 +4631,7 @@ func file_agent_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_agent_proto_rawDesc), len(file_agent_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   76,
+			NumMessages:   80,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

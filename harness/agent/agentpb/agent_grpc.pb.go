@@ -24,6 +24,8 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	Agent_Hello_FullMethodName            = "/faultbed.agent.v1.Agent/Hello"
 	Agent_Renew_FullMethodName            = "/faultbed.agent.v1.Agent/Renew"
+	Agent_Plug_FullMethodName             = "/faultbed.agent.v1.Agent/Plug"
+	Agent_CloseNetwork_FullMethodName     = "/faultbed.agent.v1.Agent/CloseNetwork"
 	Agent_Steer_FullMethodName            = "/faultbed.agent.v1.Agent/Steer"
 	Agent_OpenGate_FullMethodName         = "/faultbed.agent.v1.Agent/OpenGate"
 	Agent_Bypass_FullMethodName           = "/faultbed.agent.v1.Agent/Bypass"
@@ -69,6 +71,10 @@ type AgentClient interface {
 	// Renew keeps the session alive, or the beds that the beats name, for as long as
 	// beats arrive. Whoever closes the stream in order needs it no more.
 	Renew(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[Beat, RenewResponse], error)
+	// Plug puts a node that has no network on one of the session's own, which it makes when
+	// there is none of that name. CloseNetwork takes one away.
+	Plug(ctx context.Context, in *PlugRequest, opts ...grpc.CallOption) (*PlugResponse, error)
+	CloseNetwork(ctx context.Context, in *CloseNetworkRequest, opts ...grpc.CallOption) (*CloseNetworkResponse, error)
 	Steer(ctx context.Context, in *SteerRequest, opts ...grpc.CallOption) (*SteerResponse, error)
 	OpenGate(ctx context.Context, in *OpenGateRequest, opts ...grpc.CallOption) (*OpenGateResponse, error)
 	Bypass(ctx context.Context, in *BypassRequest, opts ...grpc.CallOption) (*BypassResponse, error)
@@ -143,6 +149,26 @@ func (c *agentClient) Renew(ctx context.Context, opts ...grpc.CallOption) (grpc.
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Agent_RenewClient = grpc.ClientStreamingClient[Beat, RenewResponse]
+
+func (c *agentClient) Plug(ctx context.Context, in *PlugRequest, opts ...grpc.CallOption) (*PlugResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PlugResponse)
+	err := c.cc.Invoke(ctx, Agent_Plug_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *agentClient) CloseNetwork(ctx context.Context, in *CloseNetworkRequest, opts ...grpc.CallOption) (*CloseNetworkResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CloseNetworkResponse)
+	err := c.cc.Invoke(ctx, Agent_CloseNetwork_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
 
 func (c *agentClient) Steer(ctx context.Context, in *SteerRequest, opts ...grpc.CallOption) (*SteerResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -469,6 +495,10 @@ type AgentServer interface {
 	// Renew keeps the session alive, or the beds that the beats name, for as long as
 	// beats arrive. Whoever closes the stream in order needs it no more.
 	Renew(grpc.ClientStreamingServer[Beat, RenewResponse]) error
+	// Plug puts a node that has no network on one of the session's own, which it makes when
+	// there is none of that name. CloseNetwork takes one away.
+	Plug(context.Context, *PlugRequest) (*PlugResponse, error)
+	CloseNetwork(context.Context, *CloseNetworkRequest) (*CloseNetworkResponse, error)
 	Steer(context.Context, *SteerRequest) (*SteerResponse, error)
 	OpenGate(context.Context, *OpenGateRequest) (*OpenGateResponse, error)
 	Bypass(context.Context, *BypassRequest) (*BypassResponse, error)
@@ -526,6 +556,12 @@ func (UnimplementedAgentServer) Hello(context.Context, *HelloRequest) (*HelloRes
 }
 func (UnimplementedAgentServer) Renew(grpc.ClientStreamingServer[Beat, RenewResponse]) error {
 	return status.Error(codes.Unimplemented, "method Renew not implemented")
+}
+func (UnimplementedAgentServer) Plug(context.Context, *PlugRequest) (*PlugResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Plug not implemented")
+}
+func (UnimplementedAgentServer) CloseNetwork(context.Context, *CloseNetworkRequest) (*CloseNetworkResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CloseNetwork not implemented")
 }
 func (UnimplementedAgentServer) Steer(context.Context, *SteerRequest) (*SteerResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Steer not implemented")
@@ -665,6 +701,42 @@ func _Agent_Renew_Handler(srv interface{}, stream grpc.ServerStream) error {
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Agent_RenewServer = grpc.ClientStreamingServer[Beat, RenewResponse]
+
+func _Agent_Plug_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PlugRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).Plug(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_Plug_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).Plug(ctx, req.(*PlugRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Agent_CloseNetwork_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CloseNetworkRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AgentServer).CloseNetwork(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Agent_CloseNetwork_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AgentServer).CloseNetwork(ctx, req.(*CloseNetworkRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
 
 func _Agent_Steer_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(SteerRequest)
@@ -1223,6 +1295,14 @@ var Agent_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Hello",
 			Handler:    _Agent_Hello_Handler,
+		},
+		{
+			MethodName: "Plug",
+			Handler:    _Agent_Plug_Handler,
+		},
+		{
+			MethodName: "CloseNetwork",
+			Handler:    _Agent_CloseNetwork_Handler,
 		},
 		{
 			MethodName: "Steer",

@@ -70,7 +70,7 @@ func call(ctx context.Context, conn grpc.ClientConnInterface, path string, metho
 
 // sensible are values for fields of these names. Fields that are not here stay empty.
 var sensible = map[protoreflect.Name]any{
-	"owner": "owner", "protocol": "tcp", "path": "/etc/hostname", "folder": "/", "answer": "silence",
+	"owner": "owner", "network": "network", "name": "name", "prefix": "10.9.0.3/24", "protocol": "tcp", "path": "/etc/hostname", "folder": "/", "answer": "silence",
 	"target": "10.9.0.3:8002", "destination": "10.9.0.3:8002", "listener": "10.9.0.2:20001", "original": "10.9.0.3:8002",
 	"ports": uint32(20001), "port": uint32(20001), "mtu": int32(1400), "soft": uint64(100),
 	"direction":        protoreflect.EnumNumber(agentpb.Direction_DIRECTION_UPSTREAM),

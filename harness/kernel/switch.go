@@ -1,0 +1,275 @@
+//go:build linux
+
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// upWithin bounds how long the kernel may take to let a new wire carry packets: it says
+	// so from a queue of its own (net/core/link_watch.c), mostly within a millisecond.
+	upWithin = 5 * time.Second
+	upPoll   = 2 * time.Millisecond
+	// gatewayHost is the last byte of where the default route of a plugged node leads.
+	// Nobody is there: what leaves the network vanishes, and the kernel says so after 3 s.
+	gatewayHost = 1
+)
+
+// ErrAddressTaken refuses a second node at one address.
+var ErrAddressTaken = errors.New("address is taken")
+
+// Switch is an Ethernet of its own: a bridge in a network namespace in which nothing else
+// is, with a wire to each node that is plugged in, and a resolver that tells each of them
+// the others' names. Containers that start without any network get theirs here: the engine
+// starts three processes of itself for each one that it networks, half of what the start of
+// a container costs.
+//
+// It goes with the process that made it.
+type Switch struct {
+	mu     sync.Mutex
+	hub    *os.File // nil when closed
+	bridge int      // index of the bridge in it
+	wires  int      // ever laid, for their names
+	plugs  map[string]*plug
+}
+
+// plug is a node's wire, and what the others know it by.
+type plug struct {
+	namespace *Namespace
+	address   netip.Addr
+	wire      int
+}
+
+// NewSwitch makes one that nobody is plugged into.
+func NewSwitch() (*Switch, error) {
+	hub, err := newHub()
+	if err != nil {
+		return nil, fmt.Errorf("make a network: %w", err)
+	}
+	s := &Switch{hub: hub, plugs: map[string]*plug{}}
+	err = s.inHub(func(handle *netlink.Handle) error {
+		bridge := &netlink.Bridge{LinkAttrs: named("bridge")}
+		if err := handle.LinkAdd(bridge); err != nil {
+			return fmt.Errorf("add a bridge: %w", err)
+		}
+		s.bridge = bridge.Attrs().Index
+		return handle.LinkSetUp(bridge)
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("make a network: %w", err), hub.Close())
+	}
+	return s, nil
+}
+
+// newHub makes a network namespace that lives as long as the file is open.
+func newHub() (*os.File, error) {
+	type made struct {
+		file *os.File
+		err  error
+	}
+	done := make(chan made)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			done <- made{err: os.NewSyscallError("unshare", err)}
+			return
+		}
+		file, err := os.Open("/proc/thread-self/ns/net")
+		done <- made{file, err}
+	}()
+	result := <-done
+	return result.file, result.err
+}
+
+// Plug gives a namespace without any network an eth0 with that address, a way out by it, and
+// a resolver at 127.0.0.11 that knows the names of all that are plugged in and live. It
+// returns when packets pass. The hardware address is made of the address, as Docker does, so
+// that a node that comes back in another namespace is found where it was. Twice is
+// harmless.
+func (s *Switch) Plug(n *Namespace, name string, address netip.Prefix) error {
+	if !address.Addr().Is4() {
+		return invalid("plug %s: address %s is not IPv4", name, address)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.plugs[name]
+	if before != nil && before.namespace == n {
+		return nil
+	}
+	for other, p := range s.plugs {
+		if other != name && p.address == address.Addr() && p.namespace.Alive() {
+			return fmt.Errorf("node %s: plug: %s is %s's: %w", n.name, address.Addr(), other, ErrAddressTaken)
+		}
+	}
+	s.wires++
+	now := &plug{namespace: n, address: address.Addr(), wire: s.wires}
+	err := s.inHub(func(handle *netlink.Handle) error {
+		if before != nil { // its namespace may take its time to go, and would hear what is for this one
+			if err := removeWire(handle, before.wire); err != nil {
+				return err
+			}
+		}
+		return s.lay(handle, now, address)
+	})
+	if err == nil {
+		err = n.netlink("plug", func(handle *netlink.Handle) error { return configure(handle, address) })
+	}
+	if err == nil {
+		err = s.inHub(func(handle *netlink.Handle) error { return awaitUp(handle, wireName(now.wire)) })
+	}
+	if err == nil {
+		err = n.resolve(s.lookup)
+	}
+	if err != nil {
+		return fmt.Errorf("node %s: plug: %w", n.name, err)
+	}
+	s.plugs[name] = now
+	return nil
+}
+
+// lay draws the wire from the bridge into the namespace.
+func (s *Switch) lay(handle *netlink.Handle, p *plug, address netip.Prefix) error {
+	hardware := net.HardwareAddr(append([]byte{0x02, 0x42}, address.Addr().AsSlice()...))
+	return p.namespace.use("plug", func(fd int) error {
+		wire := &netlink.Veth{
+			LinkAttrs: named(wireName(p.wire)), PeerName: device,
+			PeerNamespace: netlink.NsFd(fd), PeerHardwareAddr: hardware,
+		}
+		wire.MasterIndex = s.bridge
+		if err := handle.LinkAdd(wire); err != nil {
+			return fmt.Errorf("lay a wire: %w", err)
+		}
+		return handle.LinkSetUp(wire)
+	})
+}
+
+// configure brings up both interfaces of a node.
+func configure(handle *netlink.Handle, address netip.Prefix) error {
+	for _, name := range []string{lo, device} {
+		found, err := handle.LinkByName(name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if name == device {
+			at := &netlink.Addr{IPNet: &net.IPNet{IP: address.Addr().AsSlice(), Mask: net.CIDRMask(address.Bits(), 32)}}
+			if err := handle.AddrAdd(found, at); err != nil {
+				return fmt.Errorf("address %s: %w", address, err)
+			}
+		}
+		if err := handle.LinkSetUp(found); err != nil {
+			return fmt.Errorf("bring %s up: %w", name, err)
+		}
+		if name == lo {
+			continue
+		}
+		gateway := address.Masked().Addr().As4()
+		gateway[3] += gatewayHost
+		out := &netlink.Route{LinkIndex: found.Attrs().Index, Gw: gateway[:]}
+		if err := handle.RouteAdd(out); err != nil {
+			return fmt.Errorf("default route: %w", err)
+		}
+	}
+	return nil
+}
+
+// lo is the interface that every namespace begins with.
+const lo = "lo"
+
+// awaitUp returns when a wire carries packets.
+func awaitUp(handle *netlink.Handle, name string) error {
+	again := time.NewTicker(upPoll)
+	defer again.Stop()
+	for deadline := time.Now().Add(upWithin); ; <-again.C {
+		found, err := handle.LinkByName(name)
+		if err != nil {
+			return fmt.Errorf("wire %s: %w", name, err)
+		}
+		if found.Attrs().OperState == netlink.OperUp {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("wire %s is %s after %s", name, found.Attrs().OperState, upWithin)
+		}
+	}
+}
+
+func removeWire(handle *netlink.Handle, number int) error {
+	found, err := handle.LinkByName(wireName(number))
+	if errors.As(err, &netlink.LinkNotFoundError{}) {
+		return nil // went with its namespace
+	}
+	if err == nil {
+		err = handle.LinkDel(found)
+	}
+	if errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("remove wire %d: %w", number, err)
+	}
+	return nil
+}
+
+func wireName(number int) string { return "wire" + strconv.Itoa(number) }
+
+func named(name string) netlink.LinkAttrs {
+	attributes := netlink.NewLinkAttrs()
+	attributes.Name = name
+	return attributes
+}
+
+func (s *Switch) inHub(do func(*netlink.Handle) error) error {
+	if s.hub == nil {
+		return errors.New("the network is closed")
+	}
+	handle, err := netlink.NewHandleAt(netns.NsHandle(s.hub.Fd()), unix.NETLINK_ROUTE)
+	if err != nil {
+		return err
+	}
+	defer handle.Close()
+	return do(handle)
+}
+
+// lookup is where the node of that name is. One whose process has ended has no name any
+// more, as with Docker's resolver.
+func (s *Switch) lookup(name string) (netip.Addr, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.plugs[name]
+	if p == nil || !p.namespace.Alive() {
+		return netip.Addr{}, false
+	}
+	return p.address, true
+}
+
+// Close unplugs all. Twice is harmless.
+func (s *Switch) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hub == nil {
+		return nil
+	}
+	err := s.inHub(func(handle *netlink.Handle) error { // the kernel takes its time with the namespace
+		bridge, err := handle.LinkByIndex(s.bridge)
+		if err != nil {
+			return err
+		}
+		return handle.LinkDel(bridge)
+	})
+	err = errors.Join(err, s.hub.Close()) // its wires end with it
+	s.hub, s.plugs = nil, map[string]*plug{}
+	return err
+}
