@@ -27,8 +27,8 @@ const (
 // layerMark is on the sockets by which a layer passes questions on.
 func layerMark(layer uint32) uint32 { return firstMark + layer }
 
-// dockerResolver is where Docker's resolver is in a network that was made by hand, as a
-// bed's is.
+// dockerResolver is where Docker's resolver is in a network that was made by hand, and that
+// of a Switch.
 var dockerResolver = netip.AddrFrom4([4]byte{127, 0, 0, 11})
 
 // resolvers are whom the node asks for names: Docker's, and what its resolv.conf says.

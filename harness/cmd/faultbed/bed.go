@@ -97,6 +97,7 @@ func (k keeping) keep(i *interruption, s *screen) error {
 		url := fmt.Sprintf("http://%s/files/%s", bed.Origin().Name, file.Name)
 		download := session.System.Download(url, "/file", file.SHA256, bed.Bounds().Download)
 		s.say("  download: docker exec %s-peer-1 %s", bed.Name(), strings.Join(download, " "))
+		s.say("  look inside: sudo nsenter --net --target $(docker inspect --format '{{.State.Pid}}' %s-peer-1) ip address", bed.Name())
 		<-i.asked.Done()
 	})
 	closing, cancel := context.WithTimeout(context.Background(), harness.BedStop)
