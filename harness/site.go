@@ -123,7 +123,10 @@ func (s *Session) startProxy(ctx context.Context, on *site) error {
 		return err
 	}
 	const control = "127.0.0.1:8474" // in its own namespace
-	on.control, err = forward(func(ctx context.Context) (net.Conn, error) { return s.Agent.DialNode(ctx, proxy.ID, control) })
+
+	on.control, err = forward(func(ctx context.Context) (net.Conn, error) { //nolint:contextcheck // it lives as long as the site
+		return s.Agent.DialNode(ctx, proxy.ID, control)
+	})
 	if err != nil {
 		return fmt.Errorf("forward toxiproxy's control API: %w", err)
 	}

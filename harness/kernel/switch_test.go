@@ -51,12 +51,15 @@ func newSwitch(t *testing.T) *Switch {
 
 func at(host int) netip.Prefix { return netip.MustParsePrefix(fmt.Sprintf("10.9.1.%d/24", host)) }
 
-// serveOn answers every connection to a port of a node with the node's name.
-func serveOn(t *testing.T, n *Namespace, port int) {
+// Where serve listens, and whom hear asks: a port, and a host of at.
+const served, server = 8002, 11
+
+// serve answers every connection to a node with the node's name.
+func serve(t *testing.T, n *Namespace) {
 	t.Helper()
 	var listener net.Listener
 	must(t, n.inside("listen", func() (err error) {
-		listener, err = net.Listen("tcp4", fmt.Sprintf(":%d", port))
+		listener, err = net.Listen("tcp4", fmt.Sprintf(":%d", served))
 		return err
 	}))
 	t.Cleanup(func() { _ = listener.Close() })
@@ -72,10 +75,10 @@ func serveOn(t *testing.T, n *Namespace, port int) {
 	}()
 }
 
-func hear(ctx context.Context, from *Namespace, host int, port int) (string, error) {
+func hear(ctx context.Context, from *Namespace) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, soon)
 	defer cancel()
-	conn, err := from.DialContext(ctx, "tcp4", netip.AddrPortFrom(at(host).Addr(), uint16(port)).String())
+	conn, err := from.DialContext(ctx, "tcp4", netip.AddrPortFrom(at(server).Addr(), served).String())
 	if err != nil {
 		return "", err
 	}
@@ -99,8 +102,8 @@ func TestSwitchCarriesAndNames(t *testing.T) {
 	must(t, s.Plug(a, "a", at(10)))
 	must(t, s.Plug(b, "b", at(11)))
 	must(t, s.Plug(b, "b", at(11))) // twice is harmless
-	serveOn(t, b, 8002)
-	if said, err := hear(t.Context(), a, 11, 8002); err != nil || said != "b" {
+	serve(t, b)
+	if said, err := hear(t.Context(), a); err != nil || said != "b" {
 		t.Errorf("a heard %q, %v from b", said, err)
 	}
 	for _, tc := range []struct{ network, name, want string }{
@@ -133,14 +136,14 @@ func TestSwitchesAreApart(t *testing.T) {
 	must(t, s.Plug(a, "a", at(10)))
 	must(t, other.Plug(b, "b", at(11)))
 	must(t, other.Plug(stranger, "stranger", at(10)))
-	serveOn(t, b, 8002)
+	serve(t, b)
 	if result := a.Probe(t.Context(), Probe{Target: netip.AddrPortFrom(at(11).Addr(), 8002), Protocol: "tcp", Timeout: silence}); result.Outcome == OK {
 		t.Error("a reaches a node of another switch")
 	}
 	if got := told(t, a, "udp", "b."); got != "NXDOMAIN" {
 		t.Errorf("a is told that b is at %s", got)
 	}
-	if said, err := hear(t.Context(), stranger, 11, 8002); err != nil || said != "b" {
+	if said, err := hear(t.Context(), stranger); err != nil || said != "b" {
 		t.Errorf("the other switch is broken: heard %q, %v", said, err)
 	}
 	must(t, other.Close())
@@ -161,8 +164,8 @@ func TestSwitchTakesANodeBack(t *testing.T) {
 	b, command := idle(t, "b")
 	must(t, s.Plug(a, "a", at(10)))
 	must(t, s.Plug(b, "b", at(11)))
-	serveOn(t, b, 8002)
-	if said, err := hear(t.Context(), a, 11, 8002); err != nil || said != "b" {
+	serve(t, b)
+	if said, err := hear(t.Context(), a); err != nil || said != "b" {
 		t.Fatalf("a heard %q, %v", said, err)
 	}
 	second, _ := idle(t, "second")
@@ -173,8 +176,8 @@ func TestSwitchTakesANodeBack(t *testing.T) {
 	eventually(t, "the name is gone", func() bool { return told(t, a, "udp", "b.") == "NXDOMAIN" })
 	third, _ := idle(t, "b again")
 	must(t, s.Plug(third, "b", at(11)))
-	serveOn(t, third, 8002)
-	if said, err := hear(t.Context(), a, 11, 8002); err != nil || said != "b again" {
+	serve(t, third)
+	if said, err := hear(t.Context(), a); err != nil || said != "b again" {
 		t.Errorf("a heard %q, %v from what came back", said, err)
 	}
 }
