@@ -100,7 +100,10 @@ func addLinks(server *toxiproxy.ApiServer, w http.ResponseWriter, r *http.Reques
 // connection and listener, and forgets what a toxic that hangs in a write still holds. The
 // answer is the end of the connection, or why there is no new process.
 func restart(w http.ResponseWriter, _ *http.Request) {
-	err := syscall.Exec("/proc/self/exe", os.Args, os.Environ())
+	self, err := os.Executable()
+	if err == nil {
+		err = syscall.Exec(self, os.Args, os.Environ())
+	}
 	http.Error(w, fmt.Sprintf("start anew: %v", err), http.StatusInternalServerError)
 }
 
