@@ -16,8 +16,8 @@ const faultdPort = "50051/tcp"
 // faultdCaps are faultd's capabilities, each with its reason. A test takes each away and
 // sees what fails then.
 var faultdCaps = []string{
-	"NET_ADMIN",  // rules, offloads, MTU in a node's network namespace
-	"SYS_ADMIN",  // setns(2) into it
+	"NET_ADMIN",  // rules, offloads, MTU, wires in a node's network namespace
+	"SYS_ADMIN",  // setns(2) into it, unshare(2) for a network
 	"SYS_PTRACE", // open /proc/<pid>/ns and /proc/<pid>/root of a process that is not its child
 }
 

@@ -12,6 +12,8 @@
 //	defer node.Close()
 //	err = node.Steer(kernel.Steering{Routes: routes, Nodes: others})
 //
+// A Switch is a network for nodes that were started without one.
+//
 // Everything acts through a handle on the namespace, not through the calling
 // thread; where the kernel offers no such handle (sockets) a thread enters the
 // namespace and is thrown away afterwards. A program that uses this package

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/miekg/dns"
@@ -17,6 +16,7 @@ const timeToLive = 600
 
 // resolver answers DNS questions in one namespace, at the address where Docker's would be.
 type resolver struct {
+	// lookup takes canonical names.
 	lookup func(name string) (netip.Addr, bool)
 }
 
@@ -85,5 +85,5 @@ func (r resolver) asked(question *dns.Msg) (netip.Addr, bool) {
 	if len(question.Question) != 1 {
 		return netip.Addr{}, false
 	}
-	return r.lookup(strings.TrimSuffix(dns.CanonicalName(question.Question[0].Name), "."))
+	return r.lookup(dns.CanonicalName(question.Question[0].Name))
 }

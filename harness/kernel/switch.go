@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/miekg/dns"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
@@ -40,14 +41,15 @@ var ErrAddressTaken = errors.New("address is taken")
 // It goes with the process that made it.
 type Switch struct {
 	mu     sync.Mutex
-	hub    *os.File // nil when closed
-	bridge int      // index of the bridge in it
-	wires  int      // ever laid, for their names
-	plugs  map[string]*plug
+	hub    *os.File         // nil when closed
+	bridge int              // index of the bridge in it
+	wires  int              // ever laid, for their names
+	plugs  map[string]*plug // by canonical name
 }
 
 // plug is a node's wire, and what the others know it by.
 type plug struct {
+	name      string
 	namespace *Namespace
 	address   netip.Addr
 	wire      int
@@ -103,19 +105,20 @@ func (s *Switch) Plug(n *Namespace, name string, address netip.Prefix) error {
 	if !address.Addr().Is4() {
 		return invalid("plug %s: address %s is not IPv4", name, address)
 	}
+	canonical := dns.CanonicalName(name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before := s.plugs[name]
+	before := s.plugs[canonical]
 	if before != nil && before.namespace == n {
 		return nil
 	}
 	for other, p := range s.plugs {
-		if other != name && p.address == address.Addr() && p.namespace.Alive() {
-			return fmt.Errorf("node %s: plug: %s is %s's: %w", n.name, address.Addr(), other, ErrAddressTaken)
+		if other != canonical && p.address == address.Addr() && p.namespace.Alive() {
+			return fmt.Errorf("node %s: plug: %s is %s's: %w", n.name, address.Addr(), p.name, ErrAddressTaken)
 		}
 	}
 	s.wires++
-	now := &plug{namespace: n, address: address.Addr(), wire: s.wires}
+	now := &plug{name: name, namespace: n, address: address.Addr(), wire: s.wires}
 	err := s.inHub(func(handle *netlink.Handle) error {
 		if before != nil { // its namespace may take its time to go, and would hear what is for this one
 			if err := removeWire(handle, before.wire); err != nil {
@@ -136,7 +139,7 @@ func (s *Switch) Plug(n *Namespace, name string, address netip.Prefix) error {
 	if err != nil {
 		return fmt.Errorf("node %s: plug: %w", n.name, err)
 	}
-	s.plugs[name] = now
+	s.plugs[canonical] = now
 	return nil
 }
 
@@ -243,7 +246,7 @@ func (s *Switch) inHub(do func(*netlink.Handle) error) error {
 	return do(handle)
 }
 
-// lookup is where the node of that name is. One whose process has ended has no name any
+// lookup is where the node of that canonical name is. One whose process has ended has no name any
 // more, as with Docker's resolver.
 func (s *Switch) lookup(name string) (netip.Addr, bool) {
 	s.mu.Lock()

@@ -99,7 +99,7 @@ func TestSwitchCarriesAndNames(t *testing.T) {
 	s := newSwitch(t)
 	a, _ := idle(t, "a")
 	b, _ := idle(t, "b")
-	must(t, s.Plug(a, "a", at(10)))
+	must(t, s.Plug(a, "A", at(10)))
 	must(t, s.Plug(b, "b", at(11)))
 	must(t, s.Plug(b, "b", at(11))) // twice is harmless
 	serve(t, b)

@@ -2,15 +2,15 @@
 
 // Faultd is the one helper container of a session that touches kernels. It
 // changes and reads the network namespaces and main processes of the session's
-// own containers, on behalf of the harness (package agent is its client), and
+// own containers, and wires them, on behalf of the harness (package agent is its client), and
 // it is the dead man's switch: when the harness stops renewing the lease, it
 // removes all containers and networks of the session, itself last.
 //
 // It runs with the host's process ids, the engine's socket, and these
 // capabilities instead of privileges:
 //
-//	NET_ADMIN   rules, MTU and offloads in a container's namespace
-//	SYS_ADMIN   entering a namespace
+//	NET_ADMIN   rules, MTU, offloads and wires in a container's namespace
+//	SYS_ADMIN   entering a namespace, and making one for a network
 //	SYS_PTRACE  opening /proc/<pid>/ns/net, and reading exe, fd and root
 package main
 
