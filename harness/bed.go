@@ -42,7 +42,8 @@ type Bed struct {
 	name    string
 	start   time.Time
 
-	site    *site // nil until there is one
+	site    *site        // nil until there is one
+	streams *toxic.Proxy // of the site, once its toxiproxy has started for this bed
 	nodes   map[string]*node
 	edges   []fault.Edge
 	ports   map[fault.Edge]uint16 // listener of each link
@@ -189,6 +190,9 @@ func (b *Bed) lay(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+			if err := b.plug(ctx, n.Name); err != nil {
+				return err
+			}
 			return b.steer(ctx, n.Name)
 		})
 	}
@@ -201,8 +205,9 @@ func (b *Bed) spec(n topology.Node, c system.Container) cluster.Spec {
 	const readable, executable = 0o644, 0o755
 	s := cluster.Spec{
 		Name: b.name + "-" + n.Name, Host: n.Name, Image: c.Image, Entrypoint: c.Entrypoint, Cmd: c.Cmd, Env: c.Env,
-		Labels:      b.session.labels(b.site.name, n.Name, string(n.Role), b.tb.Name()),
+		Labels:      b.session.labels(b.name, n.Name, string(n.Role), b.tb.Name()),
 		Isolated:    true,
+		Address:     b.nodes[n.Name].address,
 		Descriptors: n.Descriptors, Sysctls: sysctls,
 	}
 	if n.Disk > 0 && c.Store != "" {
@@ -229,6 +234,7 @@ func (b *Bed) layLinks(ctx context.Context) error {
 	if err := b.session.startProxy(ctx, b.site); err != nil {
 		return err
 	}
+	b.streams = b.site.streams
 	links := make([]toxic.Link, len(b.edges))
 	for i, e := range b.edges {
 		links[i] = toxic.Link{
@@ -237,16 +243,17 @@ func (b *Bed) layLinks(ctx context.Context) error {
 			Upstream: b.Destination(e).String(),
 		}
 	}
-	return b.site.streams.AddLinks(ctx, links)
+	return b.streams.AddLinks(ctx, links)
 }
 
-// steer puts a node on the bed's network, and leads all that it sends to other nodes through
-// its links.
-func (b *Bed) steer(ctx context.Context, name string) error {
+// plug puts a node on the bed's network.
+func (b *Bed) plug(ctx context.Context, name string) error {
 	address := netip.PrefixFrom(b.nodes[name].address, sitePrefix.Bits())
-	if err := b.session.Agent.Plug(ctx, b.site.name, b.Container(name), name, address); err != nil {
-		return err
-	}
+	return b.session.Agent.Plug(ctx, b.site.name, b.Container(name), name, address)
+}
+
+// steer leads all that a node sends to other nodes through its links.
+func (b *Bed) steer(ctx context.Context, name string) error {
 	s := agent.Steering{Routes: map[netip.AddrPort]netip.AddrPort{}}
 	for _, e := range b.edges {
 		if e.Client == name {

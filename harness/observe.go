@@ -164,7 +164,7 @@ func (b *Bed) Ledger(ctx context.Context) (ledger.Book, error) {
 
 // ledger is what passed over all links since the bed was laid.
 func (b *Bed) ledger(ctx context.Context) (ledger.Book, error) {
-	counts, err := b.site.streams.Ledger(ctx)
+	counts, err := b.streams.Ledger(ctx)
 	if err != nil {
 		return nil, err
 	}

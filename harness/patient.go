@@ -44,10 +44,10 @@ func (p patient) Captures() map[string][]byte { return p.captures }
 func (p patient) Files(node string) map[string][]byte { return p.nodes[node].files }
 
 func (p patient) Proxies(ctx context.Context) ([]byte, error) {
-	if p.site == nil || p.site.streams == nil {
+	if p.streams == nil {
 		return nil, errors.New("the bed has no proxy")
 	}
-	return p.site.streams.Config(ctx)
+	return p.streams.Config(ctx)
 }
 
 // lookInside asks the nodes of a scenario that has gone wrong where their goroutines stand,

@@ -71,6 +71,9 @@ func (b *Bed) replace(ctx context.Context, n topology.Node) error {
 	if err != nil {
 		return err
 	}
+	if err := b.plug(ctx, n.Name); err != nil {
+		return err
+	}
 	if err := b.steer(ctx, n.Name); err != nil {
 		return err
 	}

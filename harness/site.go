@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 
+	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/cluster"
 	"github.com/faultbed/faultbed/harness/toxic"
 )
@@ -37,7 +38,7 @@ func hostAt(n int) netip.Prefix {
 // second node, so that what the proxy's kernel has learnt of a destination (path MTU and
 // metrics of TCP, both kept for minutes) or still sends to it has to do with no other.
 type site struct {
-	name    string // of the first bed that was laid on it, and so of the network
+	name    string // of the first bed that was laid on it, and so of network and proxy
 	proxy   *cluster.Node
 	control *forwarder   // to the proxy's control API
 	streams *toxic.Proxy // nil until the proxy has answered
@@ -65,6 +66,7 @@ func (s *Session) occupySite(ctx context.Context, bed string, nodes int) (*site,
 			return left, nil
 		}
 		if err := s.removeSite(ctx, left); err != nil {
+			s.leaveSite(left) // for another try
 			return nil, err
 		}
 	}
@@ -122,6 +124,11 @@ func (s *Session) startProxy(ctx context.Context, on *site) error {
 	if err := s.Agent.Plug(ctx, on.name, proxy.ID, proxyName, hostAt(proxyHost)); err != nil {
 		return err
 	}
+	// It is led nowhere; but from now on its kernel follows connections. One that a fault makes
+	// it follow only in the middle it can take for going the other way, and the fault for none.
+	if err := s.Agent.Steer(ctx, proxy.ID, agent.Steering{}); err != nil {
+		return err
+	}
 	const control = "127.0.0.1:8474" // in its own namespace
 
 	on.control, err = forward(func(ctx context.Context) (net.Conn, error) { //nolint:contextcheck // it lives as long as the site
@@ -134,10 +141,10 @@ func (s *Session) startProxy(ctx context.Context, on *site) error {
 	return await(ctx, "toxiproxy to answer", gatePoll, on.streams.Answers)
 }
 
-// labels are those of something on the site of that name.
-func (s *Session) labels(site, node, role, scenario string) map[string]string {
+// labels are those of a container of the bed of that name.
+func (s *Session) labels(bed, node, role, scenario string) map[string]string {
 	return map[string]string{
-		cluster.LabelSession: s.ID, cluster.LabelBed: site,
+		cluster.LabelSession: s.ID, cluster.LabelBed: bed,
 		cluster.LabelNode: node, cluster.LabelRole: role, cluster.LabelScenario: scenario,
 	}
 }

@@ -114,7 +114,7 @@ func (b *Bed) endDownloads() {
 
 // closeBooks reads the ledger and the bypass counters for the last time.
 func (b *Bed) closeBooks(ctx context.Context) error {
-	if b.site == nil || b.site.streams == nil {
+	if b.streams == nil {
 		return nil // the bed never came up
 	}
 	book, err := b.ledger(ctx)
@@ -200,7 +200,7 @@ func (b *Bed) audit(ctx context.Context) {
 
 // auditEffects looks for toxics, and for limits of control groups: no bed begins with any.
 func (b *Bed) auditEffects(ctx context.Context, died map[string]int) error {
-	left, err := b.site.streams.Residue(ctx)
+	left, err := b.streams.Residue(ctx)
 	if err != nil {
 		return err
 	}

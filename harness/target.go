@@ -64,7 +64,7 @@ func (b *Bed) Container(name string) string {
 func (b *Bed) Kernel() fault.Kernel { return b.session.Agent }
 
 // Streams implements fault.Target.
-func (b *Bed) Streams() fault.Streams { return b.site.streams }
+func (b *Bed) Streams() fault.Streams { return b.streams }
 
 // Processes implements fault.Target.
 func (b *Bed) Processes() fault.Processes { return processes{b} }
@@ -189,6 +189,9 @@ func (p processes) Start(ctx context.Context, name string) error {
 	}
 	p.note(name, false)
 	p.bed.restarted(name)
+	if err := p.bed.plug(ctx, name); err != nil {
+		return err
+	}
 	if err := p.bed.steer(ctx, name); err != nil {
 		return err
 	}

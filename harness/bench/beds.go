@@ -18,7 +18,7 @@ func (m *meter) beds(ctx context.Context) ([]Comparison, error) {
 	m.progress(fmt.Sprintf("beds of %d nodes and plain containers, %d of each", nodes, m.rounds))
 	laid := Comparison{
 		What:   "containers started",
-		Ours:   Sample{What: "bed: start calls returned, links laid, all steered"},
+		Ours:   Sample{What: "bed: start calls returned, links laid, all steered (but for the first, on the site of the one before)"},
 		Theirs: Sample{What: "plain: start calls returned"},
 	}
 	ready := Comparison{

@@ -13,7 +13,7 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 )
 
-// pool holds the /24 networks of beds. It lies outside of the engine's default address
+// pool holds the /24 networks of faultds and of plain containers. It lies outside of the engine's default address
 // pools (172.17.0.0/12 and 192.168.0.0/16), so other containers are not in the way.
 var pool = netip.MustParsePrefix("10.213.0.0/16")
 

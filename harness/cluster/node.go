@@ -33,7 +33,8 @@ type Spec struct {
 	// Network and Address are where the engine puts it; on its default network if there are none.
 	Network Network
 	Address netip.Addr
-	// Isolated leaves it without any network; it asks 127.0.0.11 for names.
+	// Isolated leaves it without any network. It asks 127.0.0.11 for names, and knows its own
+	// to be at Address, where somebody else is to put it.
 	Isolated bool
 	Files    []File
 	// Descriptors is RLIMIT_NOFILE, hard and soft; 0 is the engine's own.
@@ -42,7 +43,7 @@ type Spec struct {
 	Sysctls map[string]string
 	// Tmpfs are folders with a file system of their own in memory, and its size in bytes.
 	Tmpfs   map[string]int64
-	Publish []string // ports published on 127.0.0.1, "8474/tcp"
+	Publish []string // ports published on 127.0.0.1, "50051/tcp"
 	// HostPID, Caps and Socket are faultd's; nodes have none of them.
 	HostPID bool
 	Caps    []string // all others are dropped when given
@@ -118,6 +119,9 @@ func (s Spec) host(h *container.HostConfig) {
 	if s.Isolated {
 		h.NetworkMode = "none"
 		h.DNS, h.DNSOptions, h.DNSSearch = []netip.Addr{resolver}, []string{"ndots:0"}, []string{"."}
+		if s.Address.IsValid() {
+			h.ExtraHosts = []string{s.Host + ":" + s.Address.String()} // as the engine does for those that it networks
+		}
 	}
 	if n := int64(s.Descriptors); n > 0 {
 		h.Ulimits = append(h.Ulimits, &container.Ulimit{Name: "nofile", Soft: n, Hard: n})

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -41,8 +42,11 @@ func (o *others) add(t cluster.Traces, links []string) {
 		o.subnets[s] = true
 	}
 	for _, pid := range t.PIDs {
-		if namespace, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", pid)); err == nil {
-			o.names[namespace] = true
+		held, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid)) // faultd's, of its switches
+		for _, path := range append(held, fmt.Sprintf("/proc/%d/ns/net", pid)) {
+			if namespace, err := os.Readlink(path); err == nil && strings.HasPrefix(namespace, "net:[") {
+				o.names[namespace] = true
+			}
 		}
 	}
 	for _, line := range links {

@@ -5,6 +5,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -40,11 +41,13 @@ var ErrAddressTaken = errors.New("address is taken")
 //
 // It goes with the process that made it.
 type Switch struct {
-	mu     sync.Mutex
-	hub    *os.File         // nil when closed
-	bridge int              // index of the bridge in it
-	wires  int              // ever laid, for their names
-	plugs  map[string]*plug // by canonical name
+	laying sync.Mutex // held while wires change
+	hub    *os.File   // nil when closed
+	bridge int        // index of the bridge in it
+	wires  int        // ever laid, for their names
+
+	mu    sync.Mutex       // held for no longer than it takes to look
+	plugs map[string]*plug // by canonical name
 }
 
 // plug is a node's wire, and what the others know it by.
@@ -106,13 +109,14 @@ func (s *Switch) Plug(n *Namespace, name string, address netip.Prefix) error {
 		return invalid("plug %s: address %s is not IPv4", name, address)
 	}
 	canonical := dns.CanonicalName(name)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	before := s.plugs[canonical]
+	s.laying.Lock()
+	defer s.laying.Unlock()
+	plugs := s.known()
+	before := plugs[canonical]
 	if before != nil && before.namespace == n {
 		return nil
 	}
-	for other, p := range s.plugs {
+	for other, p := range plugs {
 		if other != canonical && p.address == address.Addr() && p.namespace.Alive() {
 			return fmt.Errorf("node %s: plug: %s is %s's: %w", n.name, address.Addr(), p.name, ErrAddressTaken)
 		}
@@ -137,10 +141,20 @@ func (s *Switch) Plug(n *Namespace, name string, address netip.Prefix) error {
 		err = n.resolve(s.lookup)
 	}
 	if err != nil {
+		err = errors.Join(err, s.inHub(func(handle *netlink.Handle) error { return removeWire(handle, now.wire) }))
 		return fmt.Errorf("node %s: plug: %w", n.name, err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.plugs[canonical] = now
 	return nil
+}
+
+// known is a copy of what is plugged in, by canonical name.
+func (s *Switch) known() map[string]*plug {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.plugs)
 }
 
 // lay draws the wire from the bridge into the namespace.
@@ -167,6 +181,10 @@ func configure(handle *netlink.Handle, address netip.Prefix) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		if name == device {
+			// A bed has no IPv6: no link may have an address that nobody gave it.
+			if err := handle.LinkSetIP6AddrGenMode(found, noAddress); err != nil && !errors.Is(err, unix.EAFNOSUPPORT) && !errors.Is(err, unix.EOPNOTSUPP) {
+				return fmt.Errorf("no IPv6: %w", err)
+			}
 			at := &netlink.Addr{IPNet: &net.IPNet{IP: address.Addr().AsSlice(), Mask: net.CIDRMask(address.Bits(), 32)}}
 			if err := handle.AddrAdd(found, at); err != nil {
 				return fmt.Errorf("address %s: %w", address, err)
@@ -187,6 +205,10 @@ func configure(handle *netlink.Handle, address netip.Prefix) error {
 	}
 	return nil
 }
+
+// noAddress is how an interface makes IPv6 addresses of its own when it makes none
+// (IN6_ADDR_GEN_MODE_NONE of linux/if_link.h).
+const noAddress = 1
 
 // lo is the interface that every namespace begins with.
 const lo = "lo"
@@ -250,8 +272,8 @@ func (s *Switch) inHub(do func(*netlink.Handle) error) error {
 // more, as with Docker's resolver.
 func (s *Switch) lookup(name string) (netip.Addr, bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	p := s.plugs[name]
+	s.mu.Unlock()
 	if p == nil || !p.namespace.Alive() {
 		return netip.Addr{}, false
 	}
@@ -260,8 +282,8 @@ func (s *Switch) lookup(name string) (netip.Addr, bool) {
 
 // Close unplugs all. Twice is harmless.
 func (s *Switch) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.laying.Lock()
+	defer s.laying.Unlock()
 	if s.hub == nil {
 		return nil
 	}
@@ -273,6 +295,9 @@ func (s *Switch) Close() error {
 		return handle.LinkDel(bridge)
 	})
 	err = errors.Join(err, s.hub.Close()) // its wires end with it
-	s.hub, s.plugs = nil, map[string]*plug{}
+	s.hub = nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.plugs = map[string]*plug{}
 	return err
 }

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/miekg/dns"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // idle starts a process that does nothing in an empty network namespace, as a container's does
@@ -200,5 +202,59 @@ func TestSpoofOverSwitch(t *testing.T) {
 	must(t, spoofs.Remove("liar"))
 	if got := told(t, a, "udp", "b."); got != "10.9.1.11" {
 		t.Errorf("healed: %s", got)
+	}
+}
+
+// What is led nowhere is followed all the same: a rule that asks for a connection's direction
+// must know it of those that were open before.
+func TestSteeringNowhereFollowsConnections(t *testing.T) {
+	s := newSwitch(t)
+	a, _ := idle(t, "a")
+	b, _ := idle(t, "b")
+	must(t, s.Plug(a, "a", at(10)))
+	must(t, s.Plug(b, "b", at(server)))
+	serve(t, b)
+	followed := func() (flows int) {
+		must(t, b.forget(func(flow *netlink.ConntrackFlow) bool {
+			if flow.Forward.Protocol == unix.IPPROTO_TCP && flow.Forward.DstPort == served {
+				flows++
+			}
+			return false
+		}))
+		return flows
+	}
+	if _, err := hear(t.Context(), a); err != nil || followed() > 0 {
+		t.Fatalf("%v, %d connections are followed without steering: this test proves nothing", err, followed())
+	}
+	must(t, b.Steer(Steering{}))
+	if _, err := hear(t.Context(), a); err != nil || followed() != 1 {
+		t.Errorf("%v, %d connections are followed, want the one", err, followed())
+	}
+}
+
+// A node that cannot be plugged in is left without a wire, so that another try fails for the
+// same reason, or not at all.
+func TestPlugLeavesNothingHalf(t *testing.T) {
+	s := newSwitch(t)
+	a, _ := idle(t, "a")
+	must(t, a.netlink("bring lo up", func(handle *netlink.Handle) error {
+		found, err := handle.LinkByName(lo)
+		must(t, err)
+		return handle.LinkSetUp(found)
+	}))
+	var taken net.PacketConn
+	must(t, a.inside("listen", func() (err error) {
+		taken, err = net.ListenPacket("udp4", embedded.String())
+		return err
+	}))
+	for range 2 {
+		if err := s.Plug(a, "a", at(10)); !errors.Is(err, unix.EADDRINUSE) {
+			t.Errorf("Plug with another resolver there = %v", err)
+		}
+	}
+	must(t, taken.Close())
+	must(t, s.Plug(a, "a", at(10)))
+	if got := told(t, a, "udp", "a."); got != "10.9.1.10" {
+		t.Errorf("told %s", got)
 	}
 }

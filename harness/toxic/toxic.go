@@ -80,8 +80,8 @@ func (p *Proxy) Answers(ctx context.Context) error {
 // restartPoll is the pace at which a toxiproxy that starts anew is asked whether it has.
 const restartPoll = 20 * time.Millisecond
 
-// Restart lets toxiproxy start anew, and returns when it has: without any link, toxic, count
-// or connection.
+// Restart lets toxiproxy start anew, and returns when it has, without any link, toxic, count
+// or connection, or when ctx ends.
 func (p *Proxy) Restart(ctx context.Context) error {
 	// The new process takes the old one's place in the middle of the answer, so there is
 	// none; that it is another one is seen by what it knows.
@@ -89,8 +89,6 @@ func (p *Proxy) Restart(ctx context.Context) error {
 	p.mu.Lock()
 	p.links = map[string]*laid{}
 	p.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
 	again := time.NewTicker(restartPoll)
 	defer again.Stop()
 	for {

@@ -91,7 +91,8 @@ func run(log *slog.Logger) error {
 	case err := <-served:
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
-		// Whoever stops faultd by hand takes over: nothing is removed.
+		// Whoever stops faultd by hand takes over: no container is removed. The networks of
+		// beds end with this process.
 		log.Info("stopped")
 		server.Stop()
 		return nil

@@ -22,8 +22,7 @@ const (
 	// largestMessage bounds a request and an answer: Fetch's body of 8 MiB.
 	largestMessage = 9 << 20
 	// settleWithin is what an engine gets to end what it was asked for by a process that
-	// is dead: a container that joins a network while another leaves it can spoil the
-	// engine's count of those on it, and then the network never goes.
+	// is dead, so that what it still makes is there to be removed.
 	settleWithin = 2 * time.Second
 	// pingsEvery is the shortest interval of keepalive pings that a client may
 	// choose; package agent's is twice that.
