@@ -27,8 +27,8 @@ var _ = Describe("A long connection to the supernode", retry, func() {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer := bed.Peers()[0]
 
-		By("letting what the supernode says vanish, on each connection from its 20th packet on")
-		const alive = 20 // packets: a registration, and heartbeats of a second or two
+		By("letting what the supernode says vanish, on each connection from its 30th packet on")
+		const alive = 30 // packets: a registration, and heartbeats for about two seconds, in which a download begins on a busy machine, too
 		// 65003, which nobody uses, is there for the proof: it wants long answers.
 		forgetful := fault.From(peer).To(bed.Supernodes()[0], bed.Seeds()[0]).Port(8002, 65003)
 		bed.Inject(ctx, fault.DropList{Links: forgetful, Packets: fault.Range(alive, 200), Direction: fault.Downstream})
