@@ -69,7 +69,7 @@ var _ = Describe("A file in the swarm", sharing, func() {
 
 		By("reading that no piece was asked of a peer that did not have it")
 		for _, peer := range bed.Peers() {
-			Expect(bed.Diagnoses(peer)(ctx)).NotTo(ContainElement(HaveField("Step", "piece")))
+			Expect(bed.Diagnoses(peer)(ctx)).NotTo(ContainElement(HaveField("Step", "piece")), "asked for a piece that was not there")
 		}
 	}, SpecTimeout(harness.Spec))
 
