@@ -102,7 +102,7 @@ func (b *Bed) Look(ctx context.Context, looks []fault.Look) ([]history.Reading, 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // resolver is where containers ask for names (RFC 1035 names the port).
-var resolver = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 11}), 53)
+var resolver = netip.AddrPortFrom(cluster.Resolver, 53)
 
 // probe asks what a port can answer: a port without a long answer gives its short one.
 func (b *Bed) probe(l fault.Look) agent.Probe {

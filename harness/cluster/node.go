@@ -18,8 +18,9 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 )
 
-// resolver is where the engine's own would be, which an isolated container has not.
-var resolver = netip.AddrFrom4([4]byte{127, 0, 0, 11})
+// Resolver is where a container asks for names: the engine's own, or who takes its place in
+// one that is isolated.
+var Resolver = netip.AddrFrom4([4]byte{127, 0, 0, 11})
 
 // Spec is one container to be.
 type Spec struct {
@@ -126,7 +127,7 @@ func (s Spec) names() []File {
 		hosts += fmt.Sprintf("%s\t%s\n", s.Address, s.Host)
 	}
 	return []File{
-		{Path: "/etc/resolv.conf", Content: []byte("nameserver " + resolver.String() + "\noptions ndots:0\n"), Mode: readable},
+		{Path: "/etc/resolv.conf", Content: []byte("nameserver " + Resolver.String() + "\noptions ndots:0\n"), Mode: readable},
 		{Path: "/etc/hosts", Content: []byte(hosts), Mode: readable},
 	}
 }

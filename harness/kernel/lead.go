@@ -17,8 +17,9 @@ import (
 
 const (
 	questionPort = 53
-	// leadPriority is before Docker's own in a container that it networks, which leads questions for 127.0.0.11:53 to its
-	// resolver: of nat's chains the first that leads a connection wins.
+	// leadPriority is before Docker's own, which in a container that it networks leads
+	// questions for 127.0.0.11:53 to its resolver: of nat's chains the first that leads a
+	// connection wins.
 	leadPriority = -110
 	// firstMark is before those of layers: 0xfb and a number.
 	firstMark = 0xfb000000

@@ -173,35 +173,35 @@ func (s *Switch) lay(handle *netlink.Handle, p *plug, address netip.Prefix) erro
 	})
 }
 
-// configure brings up both interfaces of a node.
+// configure brings up a node's loopback, and its eth0 with an address and the default route.
 func configure(handle *netlink.Handle, address netip.Prefix) error {
-	for _, name := range []string{lo, device} {
-		found, err := handle.LinkByName(name)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		if name == device {
-			// A bed has no IPv6: no link may have an address that nobody gave it.
-			if err := handle.LinkSetIP6AddrGenMode(found, noAddress); err != nil && !errors.Is(err, unix.EAFNOSUPPORT) && !errors.Is(err, unix.EOPNOTSUPP) {
-				return fmt.Errorf("no IPv6: %w", err)
-			}
-			at := &netlink.Addr{IPNet: &net.IPNet{IP: address.Addr().AsSlice(), Mask: net.CIDRMask(address.Bits(), 32)}}
-			if err := handle.AddrAdd(found, at); err != nil {
-				return fmt.Errorf("address %s: %w", address, err)
-			}
-		}
-		if err := handle.LinkSetUp(found); err != nil {
-			return fmt.Errorf("bring %s up: %w", name, err)
-		}
-		if name == lo {
-			continue
-		}
-		gateway := address.Masked().Addr().As4()
-		gateway[3] += gatewayHost
-		out := &netlink.Route{LinkIndex: found.Attrs().Index, Gw: gateway[:]}
-		if err := handle.RouteAdd(out); err != nil {
-			return fmt.Errorf("default route: %w", err)
-		}
+	loopback, err := handle.LinkByName(lo)
+	if err == nil {
+		err = handle.LinkSetUp(loopback)
+	}
+	if err != nil {
+		return fmt.Errorf("bring %s up: %w", lo, err)
+	}
+	eth0, err := handle.LinkByName(device)
+	if err != nil {
+		return fmt.Errorf("%s: %w", device, err)
+	}
+	// A bed has no IPv6: no link may have an address that nobody gave it.
+	err = handle.LinkSetIP6AddrGenMode(eth0, noAddress)
+	if err != nil && !errors.Is(err, unix.EAFNOSUPPORT) && !errors.Is(err, unix.EOPNOTSUPP) {
+		return fmt.Errorf("no IPv6: %w", err)
+	}
+	at := &netlink.Addr{IPNet: &net.IPNet{IP: address.Addr().AsSlice(), Mask: net.CIDRMask(address.Bits(), 32)}}
+	if err := handle.AddrAdd(eth0, at); err != nil {
+		return fmt.Errorf("address %s: %w", address, err)
+	}
+	if err := handle.LinkSetUp(eth0); err != nil {
+		return fmt.Errorf("bring %s up: %w", device, err)
+	}
+	gateway := address.Masked().Addr().As4()
+	gateway[3] += gatewayHost
+	if err := handle.RouteAdd(&netlink.Route{LinkIndex: eth0.Attrs().Index, Gw: gateway[:]}); err != nil {
+		return fmt.Errorf("default route: %w", err)
 	}
 	return nil
 }
@@ -268,8 +268,8 @@ func (s *Switch) inHub(do func(*netlink.Handle) error) error {
 	return do(handle)
 }
 
-// lookup is where the node of that canonical name is. One whose process has ended has no name any
-// more, as with Docker's resolver.
+// lookup is where the node of that canonical name is. One whose process has ended has no
+// name any more, as with Docker's resolver.
 func (s *Switch) lookup(name string) (netip.Addr, bool) {
 	s.mu.Lock()
 	p := s.plugs[name]

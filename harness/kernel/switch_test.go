@@ -51,6 +51,16 @@ func newSwitch(t *testing.T) *Switch {
 	return s
 }
 
+// pair plugs in two nodes: a, and b, whom hear asks.
+func pair(t *testing.T, s *Switch) (a, b *Namespace) {
+	t.Helper()
+	a, _ = idle(t, "a")
+	b, _ = idle(t, "b")
+	must(t, s.Plug(a, "a", at(10)))
+	must(t, s.Plug(b, "b", at(server)))
+	return a, b
+}
+
 func at(host int) netip.Prefix { return netip.MustParsePrefix(fmt.Sprintf("10.9.1.%d/24", host)) }
 
 // Where serve listens, and whom hear asks: a port, and a host of at.
@@ -187,10 +197,7 @@ func TestSwitchTakesANodeBack(t *testing.T) {
 // A spoof lies over the switch's resolver as over Docker's, and passes the rest on to it.
 func TestSpoofOverSwitch(t *testing.T) {
 	s := newSwitch(t)
-	a, _ := idle(t, "a")
-	b, _ := idle(t, "b")
-	must(t, s.Plug(a, "a", at(10)))
-	must(t, s.Plug(b, "b", at(11)))
+	a, _ := pair(t, s)
 	var spoofs Spoofs
 	must(t, spoofs.Add("liar", []*Namespace{a}, Spoof{Names: []string{"b"}, Answer: AnswerNXDomain}))
 	if got := told(t, a, "udp", "b."); got != "NXDOMAIN" {
@@ -209,10 +216,7 @@ func TestSpoofOverSwitch(t *testing.T) {
 // must know it of those that were open before.
 func TestSteeringNowhereFollowsConnections(t *testing.T) {
 	s := newSwitch(t)
-	a, _ := idle(t, "a")
-	b, _ := idle(t, "b")
-	must(t, s.Plug(a, "a", at(10)))
-	must(t, s.Plug(b, "b", at(server)))
+	a, b := pair(t, s)
 	serve(t, b)
 	followed := func() (flows int) {
 		must(t, b.forget(func(flow *netlink.ConntrackFlow) bool {
