@@ -207,7 +207,6 @@ func (b *Bed) spec(n topology.Node, c system.Container) cluster.Spec {
 		Name: b.name + "-" + n.Name, Host: n.Name, Image: c.Image, Entrypoint: c.Entrypoint, Cmd: c.Cmd, Env: c.Env,
 		Labels:      b.session.labels(b.name, n.Name, string(n.Role), b.tb.Name()),
 		Isolated:    true,
-		Address:     b.nodes[n.Name].address,
 		Descriptors: n.Descriptors, Sysctls: sysctls,
 	}
 	if n.Disk > 0 && c.Store != "" {

@@ -34,8 +34,10 @@ type Spec struct {
 	// Network and Address are where the engine puts it; on its default network if there are none.
 	Network Network
 	Address netip.Addr
-	// Isolated leaves it without any network. It asks 127.0.0.11 for names, and knows its own
-	// to be at Address, where somebody else is to put it.
+	// Isolated leaves it without any network, for somebody else to put it on one. (The engine
+	// also has a network "none"; but who leaves one that many are on can block the engine for
+	// good: sandbox.delete and processEndpointDelete of libnetwork take the locks of network
+	// and controller in opposite orders, seen on 20.10 once in some 10,000 containers.)
 	Isolated bool
 	Files    []File
 	// Descriptors is RLIMIT_NOFILE, hard and soft; 0 is the engine's own.
@@ -80,7 +82,7 @@ func (e *Engine) Run(ctx context.Context, s Spec) (*Node, error) {
 	if s.Entrypoint != nil {
 		options = append(options, testcontainers.WithEntrypoint(s.Entrypoint...))
 	}
-	for _, f := range append(s.names(), s.Files...) {
+	for _, f := range s.Files {
 		options = append(options, testcontainers.WithFiles(testcontainers.ContainerFile{
 			Reader: bytes.NewReader(f.Content), ContainerFilePath: f.Path, FileMode: f.Mode,
 		}))
@@ -111,25 +113,6 @@ func (e *Engine) Run(ctx context.Context, s Spec) (*Node, error) {
 		return node, fmt.Errorf("start container %s: %w", s.Name, err)
 	}
 	return node, nil
-}
-
-// names are the files by which an isolated container finds hosts: the engine writes none.
-// (It also has a network "none"; but who leaves one that many are on can block the engine
-// for good: sandbox.delete and processEndpointDelete of libnetwork take the locks of network
-// and controller in opposite orders, seen on 20.10 once in some 10,000 containers.)
-func (s Spec) names() []File {
-	if !s.Isolated {
-		return nil
-	}
-	const readable = 0o644
-	hosts := "127.0.0.1\tlocalhost\n"
-	if s.Address.IsValid() {
-		hosts += fmt.Sprintf("%s\t%s\n", s.Address, s.Host)
-	}
-	return []File{
-		{Path: "/etc/resolv.conf", Content: []byte("nameserver " + Resolver.String() + "\noptions ndots:0\n"), Mode: readable},
-		{Path: "/etc/hosts", Content: []byte(hosts), Mode: readable},
-	}
 }
 
 func (s Spec) host(h *container.HostConfig) {

@@ -166,24 +166,7 @@ func TestLargeDiskIsNotFilled(t *testing.T) {
 
 // However small it is: what looks like a container's is the host's.
 func TestRootIsNotFilled(t *testing.T) {
-	requireRoot(t)
-	folder, done := t.TempDir(), make(chan struct{})
-	started := make(chan error)
-	thread := 0
-	go func() {
-		runtime.LockOSThread()
-		err := isolate(folder)
-		if err == nil {
-			err = unix.Chroot(folder)
-		}
-		thread = unix.Gettid()
-		started <- err
-		<-done
-	}()
-	must(t, <-started)
-	defer close(done)
-	node := &Namespace{name: "node", pid: thread, gone: make(chan struct{}), handle: newNamespace(t)}
-	defer node.Close()
+	node, _ := newRooted(t)
 	if size, _, err := node.Disk("../../.."); err != nil || size != 8<<20 {
 		t.Errorf("above the root there are %d bytes, %v; want the root's 8 MiB", size, err)
 	}

@@ -51,7 +51,7 @@ func (n *networks) close(such func(name string) bool) error {
 	return errors.Join(errs...)
 }
 
-// Plug puts a node on a network.
+// Plug puts a node on a network, and tells its programs where they find names.
 func (s *service) Plug(ctx context.Context, request *agentpb.PlugRequest) (*agentpb.PlugResponse, error) {
 	address, err := netip.ParsePrefix(request.GetPrefix())
 	if err != nil {
@@ -65,7 +65,10 @@ func (s *service) Plug(ctx context.Context, request *agentpb.PlugRequest) (*agen
 		if err != nil {
 			return err
 		}
-		return network.Plug(n, request.GetName(), address)
+		if err := network.Plug(n, request.GetName(), address); err != nil {
+			return err
+		}
+		return n.WriteNames(request.GetName(), address.Addr())
 	})
 }
 
