@@ -19,8 +19,8 @@ import (
 // Those who have pieces give them to those who want them, several at once, and only what
 // is what it says.
 var _ = Describe("A file in the swarm", sharing, func() {
-	// Seen red: with children that are told of one parent only. Who that is may change, so that a
-	// second giver in the end proves nothing.
+	// Seen red: with children that are told of one parent only. Who that is may change, on a busy
+	// machine also before the first piece is there, so that a second giver proves nothing.
 	It("is taken from several at the same time", kills("one-parent-for-all"), needs("seed-order"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 1, 4))
 		peer, file := bed.Peers()[0], fixtures.Layer4M
@@ -46,7 +46,7 @@ var _ = Describe("A file in the swarm", sharing, func() {
 				givers = append(givers, holder.Name)
 			}
 		}
-		Expect(len(givers)).To(BeNumerically(">", 1), "how many gave some at first: %v", givers)
+		Expect(len(givers)).To(BeNumerically(">", len(holders)/2), "how many gave some at first: %v", givers)
 		Expect(download.Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
 	}, SpecTimeout(harness.Spec))
 
