@@ -25,6 +25,16 @@ type Mutant struct {
 	Sources map[string][]byte
 }
 
+// Touches says whether two mutants change a file of the swarm both.
+func (m Mutant) Touches(other Mutant) bool {
+	for path := range m.Sources {
+		if _, both := other.Sources[path]; both {
+			return true
+		}
+	}
+	return false
+}
+
 // Label begins the labels by which scenarios declare the mutants that they must kill.
 const Label = "kills:"
 

@@ -18,8 +18,8 @@ type trial struct {
 }
 
 // run meets the mutant with the scenarios that declare it, and with all others if none of
-// those kills it: until one does. What the machine kept from being judged is not judged by
-// others in its place.
+// those kills it, the nearest first: until one does. What the machine kept from being judged
+// is not judged by others in its place.
 func (t *trial) run(i *interruption) {
 	if t.options.full {
 		t.play(i, t.both(t.mutant), false)
@@ -28,11 +28,23 @@ func (t *trial) run(i *interruption) {
 	if declared := t.declared(t.mutant); len(declared.chosen) > 0 {
 		t.play(i, declared, false)
 	}
-	found := slices.ContainsFunc(t.result.Pairs, func(p mutant.Pair) bool { return p.Killed || p.Unjudged() })
-	if found || t.result.Trouble != "" || t.options.sample > 0 || i.happened() {
+	if t.options.sample > 0 {
 		return
 	}
-	t.play(i, t.others(t.mutant), true)
+	for _, a := range t.others(t.mutant) {
+		if t.settled() || i.happened() {
+			return
+		}
+		if len(a.chosen) > 0 {
+			t.play(i, a, true)
+		}
+	}
+}
+
+// settled says whether others have nothing to add.
+func (t *trial) settled() bool {
+	return t.result.Trouble != "" ||
+		slices.ContainsFunc(t.result.Pairs, func(p mutant.Pair) bool { return p.Killed || p.Unjudged() })
 }
 
 // play runs an act; with untilKilled no further than to the first kill.

@@ -119,11 +119,28 @@ func (t *trials) declared(m mutant.Mutant) act {
 	return t.act(mutant.Label+m.Name, func(s spec) bool { return s.declares(m.Name) })
 }
 
-// others are all other scenarios that judge the swarm.
-func (t *trials) others(m mutant.Mutant) act {
-	return t.act("!"+mutant.Label+m.Name+" && "+mutant.OfSwarmOnly, func(s spec) bool {
-		return !s.declares(m.Name) && mutant.OfSwarm(s.labels)
-	})
+// others are all other scenarios that judge the swarm: first those that declare a mutant of
+// the same source, which are the likeliest to notice.
+func (t *trials) others(m mutant.Mutant) [2]act {
+	filter := "!" + mutant.Label + m.Name + " && " + mutant.OfSwarmOnly
+	of := func(s spec) bool { return !s.declares(m.Name) && mutant.OfSwarm(s.labels) }
+	var labels []string
+	for _, other := range t.options.all {
+		if other.Name != m.Name && other.Touches(m) {
+			labels = append(labels, mutant.Label+other.Name)
+		}
+	}
+	if len(labels) == 0 {
+		return [2]act{1: t.act(filter, of)}
+	}
+	near := "(" + strings.Join(labels, " || ") + ")"
+	isNear := func(s spec) bool {
+		return slices.ContainsFunc(s.labels, func(label string) bool { return slices.Contains(labels, label) })
+	}
+	return [2]act{
+		t.act(near+" && "+filter, func(s spec) bool { return of(s) && isNear(s) }),
+		t.act("!"+near+" && "+filter, func(s spec) bool { return of(s) && !isNear(s) }),
+	}
 }
 
 // both are all scenarios that judge the swarm, and those that must kill the mutant.

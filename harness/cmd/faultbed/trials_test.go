@@ -82,14 +82,15 @@ func (p *playhouse) play(i *interruption, m mutant.Mutant, images cluster.ImageS
 	return nil
 }
 
-// season is trials of mutants a, b and c on a playhouse. Scenario s1 declares a and b,
-// s2 declares a, s3 and s4 nothing, and s5 judges the bed.
+// season is trials of mutants a, b and c on a playhouse, of which b and c are of one source.
+// Scenario s1 declares a and b, s2 declares a, s3 and s4 nothing, and s5 judges the bed.
 func season(t *testing.T, p *playhouse, o mutantOptions) (*trials, *bytes.Buffer) {
 	t.Helper()
 	p.there, p.ran = map[string]bool{}, map[string]int{}
 	for _, name := range []string{"a", "b", "c"} {
-		o.all = append(o.all, mutant.Mutant{Name: name, Seen: regexp.MustCompile("wanted " + name)})
+		o.all = append(o.all, mutant.Mutant{Name: name, Seen: regexp.MustCompile("wanted " + name), Sources: map[string][]byte{"rest.go": nil}})
 	}
+	o.all[0].Sources = map[string][]byte{"first.go": nil}
 	o.chosen, o.out = o.all, t.TempDir()
 	specs := []spec{
 		{name: "s1", labels: []string{"family:mtu", "kills:a", "kills:b"}},
@@ -133,13 +134,14 @@ func TestDeclaredPairsAreRunAndOthersOnlyForWhatSurvivesThem(t *testing.T) {
 		t.Errorf("status %d, want 1: s1 does not kill b\n%s", status, out)
 	}
 	// a by what declares it alone; b by that, then by others to the first kill; c by
-	// others, of which the first kills it. Nothing runs twice, nothing of the bed's own.
+	// what declares b, which is of the same source and kills it. Nothing runs twice, nothing of
+	// the bed's own.
 	want := []string{"a/s1", "a/s2", "b/s1", "b/s2", "b/s3", "c/s1"}
 	if got := slices.Sorted(maps.Keys(p.ran)); !slices.Equal(got, want) {
 		t.Errorf("ran %v, want %v", got, want)
 	}
 	slices.Sort(p.acts)
-	if acts := strings.Join(slices.Compact(p.acts), "; "); acts != "!kills:b && !family:canary && !family:faults; !kills:c && !family:canary && !family:faults; kills:a; kills:b" {
+	if acts := strings.Join(slices.Compact(p.acts), "; "); acts != "!(kills:c) && !kills:b && !family:canary && !family:faults; (kills:b) && !kills:c && !family:canary && !family:faults; kills:a; kills:b" {
 		t.Errorf("filters were %s", acts)
 	}
 	if len(p.there) > 0 || p.most > trials.atOnce+1 {
