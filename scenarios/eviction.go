@@ -40,6 +40,27 @@ var _ = Describe("A full quota", storage, needs("quota"), func() {
 		Expect(bed.Served(full)(ctx)).To(BeNumerically(">", served))
 	}, SpecTimeout(harness.Spec))
 
+	// Seen red: with files that count as unused since they came, it is gone.
+	It("keeps what is asked for again", kills("used-files-evicted-by-age"), func(ctx SpecContext) {
+		const quota = 5 << 19 // two files of 1 MiB, not three
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny().Located("b", "peer-1", "peer-2").Quota(quota, "peer-1"))
+		full, next := bed.Node("peer-1"), bed.Node("peer-2")
+		popular, other := fixtures.Fresh(1), fixtures.Fresh(2)
+
+		By("filling the quota of a peer, asking for the older of two files again, and for a third one")
+		for _, f := range []fixtures.File{popular, other, popular, fixtures.Fresh(3)} {
+			Expect(bed.Download(ctx, full, f).Wait(ctx)).To(judge.BeIntact(f))
+		}
+
+		By("downloading on a peer near it what it kept, with a thin way to the seeds, so that they do not give it all first")
+		const thin = 50_000 // bytes/s over each connection: a piece takes 5 s
+		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(next).To(bed.Seeds()...).Port(65002), BytesPerSecond: thin, Direction: fault.Downstream})
+		served, err := bed.Served(full)(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(bed.Download(ctx, next, popular).Wait(ctx)).To(judge.BeIntact(popular))
+		Expect(bed.Served(full)(ctx)).To(BeNumerically(">", served), "what was used last is not there any more")
+	}, SpecTimeout(harness.Spec))
+
 	// Seen red: without a quota, the peer holds the file.
 	It("is no reason to be left without a file that is too large for it", kills("quota-ignored"), func(ctx SpecContext) {
 		const quota = 3 << 20

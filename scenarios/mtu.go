@@ -50,7 +50,8 @@ var _ = Describe("An MTU black hole", mtu, func() {
 			judge.ComeFromOrigin(),
 			HaveField("TookMS", BeNumerically("<", 2*bed.Bounds().Fallback.Milliseconds())), // from the seeds, then from all
 		))
-		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(SatisfyAll(HaveField("Step", "piece"), HaveField("Cause", "stalled"))))
+		// A list of pieces that has become long may be the first to fill a packet.
+		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(SatisfyAll(HaveField("Step", BeElementOf("piece", "list")), HaveField("Cause", "stalled"))))
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with stalls told as timeouts, the log has no stall.
@@ -58,8 +59,8 @@ var _ = Describe("An MTU black hole", mtu, func() {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
 		peer := bed.Peers()[0]
 
-		By("swallowing full packets from everybody but the origin, and downloading")
-		bed.Inject(ctx, fault.MTU{Links: fault.From(peer).To(append(bed.Seeds(), bed.Peers()[1:]...)...), Bytes: pathMTU})
+		By("swallowing full packets of pieces from everybody but the origin, and downloading")
+		bed.Inject(ctx, fault.MTU{Links: fault.From(peer).To(append(bed.Seeds(), bed.Peers()[1:]...)...).Port(65002), Bytes: pathMTU})
 		Expect(bed.Download(ctx, peer, fixtures.Layer4M).Wait(ctx)).To(judge.BeIntact(fixtures.Layer4M))
 		Expect(bed.Diagnoses(peer)(ctx)).To(ContainElement(SatisfyAll(diagnosis("piece", "", "stalled"), HaveField("Target", HaveSuffix(":65002")))))
 	}, SpecTimeout(harness.Spec))

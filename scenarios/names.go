@@ -48,6 +48,9 @@ var _ = Describe("A supernode's name", dns, needs("causes"), func() {
 		Entry("as nobody answers", func(peer, supernode []topology.Node) fault.Fault {
 			return fault.DNSFail{Nodes: peer, Of: supernode, With: fault.NameSilent}
 		}, "timed out", SpecTimeout(harness.Spec)),
+		Entry("as its name server fails", kills("dead-dns-called-no-such-host"), func(peer, supernode []topology.Node) fault.Fault {
+			return fault.DNSFail{Nodes: peer, Of: supernode, With: fault.ServFail}
+		}, "bad answer", SpecTimeout(harness.Spec)),
 		Entry("as the answer is too slow", func(peer, supernode []topology.Node) fault.Fault {
 			return fault.DNSSlow{Nodes: peer, Of: supernode, By: tooSlow}
 		}, "timed out", SpecTimeout(harness.Spec)),

@@ -81,6 +81,7 @@ var texts = []struct {
 	{"version mismatch", VersionMismatch},
 	{"too many open files", TooManyFiles},
 	{"no such host", NoSuchHost},
+	{"server misbehaving", BadAnswer}, // package net's word for a name server that fails
 	{"connection refused", Refused},
 	{"no route to host", Unreachable},
 	{"network is unreachable", Unreachable},

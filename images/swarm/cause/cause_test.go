@@ -45,6 +45,8 @@ func TestOf(t *testing.T) {
 		{"own descriptors", dial(syscall.EMFILE), cause.TooManyFiles},
 		{"system's descriptors", dial(syscall.ENFILE), cause.TooManyFiles},
 		{"name", &net.DNSError{Err: "no such host", Name: "seed-1", IsNotFound: true}, cause.NoSuchHost},
+		{"name server", &net.DNSError{Err: "server misbehaving", Name: "seed-1", IsTemporary: true}, cause.BadAnswer},
+		{"name server, of a call", status.Error(codes.Unavailable, "dial tcp: lookup seed-1 on 127.0.0.11:53: server misbehaving"), cause.BadAnswer},
 		{"name server silent", &net.DNSError{Err: "i/o timeout", Name: "seed-1", IsTimeout: true}, cause.TimedOut},
 		{"name without descriptors", &net.DNSError{Err: "dial udp 127.0.0.11:53: socket: too many open files", Name: "seed-1"}, cause.TooManyFiles},
 		{"deadline", fmt.Errorf("call: %w", context.DeadlineExceeded), cause.TimedOut},
