@@ -96,11 +96,13 @@ var _ = Describe("A file in the swarm", sharing, func() {
 	// asked again after a corrupt piece, the log has one after the other.
 	It("that a parent gives garbled is refused from it, and taken elsewhere", kills("piece-digests-skipped", "corrupt-parent-asked-again"), needs("seed-order"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
-		seed, peer, file := bed.Seeds()[0], bed.Peers()[0], fixtures.Layer16M
+		seed, peer, file := bed.Seeds()[0], bed.Peers()[0], fixtures.Layer64M
 
 		By("bringing it into the swarm, thinly, and garbling what one seed gives")
 		Expect(bed.Download(ctx, bed.Peers()[1], file).Wait(ctx)).To(judge.BeIntact(file))
-		const thin = 300_000 // bytes/s over each of eight connections: longer than the swarm remembers a failure
+		// Over eight connections the file takes longer than the swarm remembers a failure, and no
+		// piece of 1 MiB so long that there seems to be no progress.
+		const thin = 1_200_000 // bytes/s over each of them: 7 s, and 0.9 s
 		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(peer).To(bed.Peers()[1], bed.Seeds()[1]).Port(65002), BytesPerSecond: thin, Direction: fault.Downstream})
 		const every = 100_000 // bytes: each piece is hit
 		bed.Inject(ctx, fault.Garble{Links: fault.From(peer).To(seed).Port(65002), Every: every})
