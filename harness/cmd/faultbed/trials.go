@@ -121,7 +121,7 @@ func (t *trials) declared(m mutant.Mutant) act {
 
 // others are all other scenarios that judge the swarm: first those that declare a mutant of
 // the same source, which are the likeliest to notice.
-func (t *trials) others(m mutant.Mutant) [2]act {
+func (t *trials) others(m mutant.Mutant) []act {
 	filter := "!" + mutant.Label + m.Name + " && " + mutant.OfSwarmOnly
 	of := func(s spec) bool { return !s.declares(m.Name) && mutant.OfSwarm(s.labels) }
 	var labels []string
@@ -131,13 +131,13 @@ func (t *trials) others(m mutant.Mutant) [2]act {
 		}
 	}
 	if len(labels) == 0 {
-		return [2]act{1: t.act(filter, of)}
+		return []act{t.act(filter, of)}
 	}
 	near := "(" + strings.Join(labels, " || ") + ")"
 	isNear := func(s spec) bool {
 		return slices.ContainsFunc(s.labels, func(label string) bool { return slices.Contains(labels, label) })
 	}
-	return [2]act{
+	return []act{
 		t.act(near+" && "+filter, func(s spec) bool { return of(s) && isNear(s) }),
 		t.act("!"+near+" && "+filter, func(s spec) bool { return of(s) && !isNear(s) }),
 	}
