@@ -60,7 +60,7 @@ var _ = Describe("The control plane", control, func() {
 			Expect(bed.Download(ctx, bed.Peers()[1], fixtures.Fresh(20+n)).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Fresh(20+n)), judge.ComeFromSwarm()))
 		}
 	},
-		Entry("killed", fault.Killed, SpecTimeout(harness.Spec)),
+		Entry("killed", kills("long-downloads-taken-for-silence"), fault.Killed, SpecTimeout(harness.Spec)),
 		Entry("dropped", fault.Dropped, SpecTimeout(harness.Spec)),
 	)
 })

@@ -56,7 +56,7 @@ var _ = Describe("The doctor on a peer", diagnoses, needs("doctor"), func() {
 		injected.Heal(ctx)
 		Eventually(ctx, problems(bed, bed.Node(patient))).WithTimeout(bed.Bounds().Rejoin + bed.Bounds().Notice).Should(BeEmpty())
 	},
-		Entry("a closed port 8002, dropped", kills("doctor-blames-nobody"), smoke, "peer-1",
+		Entry("a closed port 8002, dropped", kills("doctor-blames-nobody", "once-registered-shown-as-registered"), smoke, "peer-1",
 			fault.BlockPort{Links: fault.From(node("peer-1")...).To(node("supernode-1")...).Port(8002), How: fault.Dropped},
 			ConsistOf(finding("port", "supernode-1:8002", "timed out"), finding("registered", "supernode-1:8002", "not registered")), SpecTimeout(harness.Spec)),
 		Entry("a closed port 8002, refused", kills("doctor-blames-nobody"), "peer-1",

@@ -45,6 +45,21 @@ var _ = Describe("After trouble nothing is left open", leaks, needs("goroutines"
 		backTo(ctx, bed, before, files)
 	}, SpecTimeout(harness.Spec))
 
+	// Seen red: with calls to peers that go on when those have left.
+	It("of peers that came and went", kills("departed-peers-called-for-ever"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 1, 3))
+		everybody := topology.Names(append(bed.Seeds(), bed.Peers()...))
+		before := footprints(ctx, bed)
+
+		By("restarting all peers, again and again")
+		const rounds = 4
+		for range rounds {
+			bed.Inject(ctx, fault.Restart{Nodes: bed.Peers()}).Heal(ctx)
+			Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ConsistOf(everybody))
+		}
+		backTo(ctx, bed, before, 0)
+	}, SpecTimeout(harness.Spec))
+
 	// Seen red: with a goroutine more for each piece list that is served, or an upload slot less for each piece.
 	It("of downloads that came and went", kills("goroutines-leaked", "upload-slots-leaked"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())

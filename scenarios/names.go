@@ -92,6 +92,18 @@ var _ = Describe("A supernode's name", dns, needs("causes"), func() {
 		Eventually(ctx, fresh(bed, peer)).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 	}, SpecTimeout(harness.Spec))
 
+	// Seen red: with the first address alone looked at, the peer turns to the other supernode.
+	It("that stands for several in any order moves nobody", kills("any-other-first-address-taken-for-a-move"), needs("several-places"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Of(2, 1, 2))
+		one, two, peer := bed.Supernodes()[0], bed.Supernodes()[1], bed.Peers()[0]
+		everybody := topology.Names(append(bed.Seeds(), bed.Peers()...))
+
+		By("putting the second's address before the first's for one peer, and seeing it stay")
+		bed.Inject(ctx, fault.DNSWrong{Nodes: bed.Peers()[:1], Of: []topology.Node{one}, To: two, Both: true})
+		Consistently(ctx, bed.CountedBy(one)).WithTimeout(bed.Bounds().Notice/2).Should(ConsistOf(everybody), "who is counted there")
+		Expect(bed.Download(ctx, peer, fixtures.Layer1M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer1M), judge.ComeFromSwarm()))
+	}, SpecTimeout(harness.Spec))
+
 	// Seen red: with an address that is looked up once and kept, the peer stays where it was.
 	It("that leads to another from the start is followed when it is right", kills("dns-answer-kept-for-ever"), needs("several-places"), func(ctx SpecContext) {
 		bed := harness.Lay(ctx, GinkgoTB(), topology.Of(2, 1, 2))

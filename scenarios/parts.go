@@ -45,10 +45,32 @@ var _ = Describe("A file", storage, func() {
 
 		By("fetching bytes that lie in two pieces")
 		const offset, length, pieces = 30<<20 - 10, 20, 2 << 20
-		from, err := bed.FetchPart(ctx, bed.Peers()[0], file, offset, length)
+		from, err := bed.FetchParts(ctx, bed.Peers()[0], file, harness.Part{Offset: offset, Length: length})
 		Expect(err).NotTo(HaveOccurred())
 		// Headers, and one byte of the origin's to learn the length, are some more.
 		Expect(from.Total()).To(And(BeNumerically(">=", pieces), BeNumerically("<", pieces*5/4)))
+	}, SpecTimeout(harness.Spec))
+
+	// Seen red: with a run that brings what it began with and no more, the later part comes from the origin.
+	It("of which parts are asked for at the same moment is brought once", kills("second-part-of-a-running-download-forgotten"), needs("parts"), func(ctx SpecContext) {
+		const originRate = 2 << 20 // bytes/s: the parts come a second apart
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny().OriginLimited(originRate))
+
+		By("fetching its first piece and its last")
+		from, err := bed.FetchParts(ctx, bed.Peers()[0], fixtures.Layer4M, harness.Part{Length: 1000}, harness.Part{Offset: 4<<20 - 1000, Length: 1000})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(from.Origin).To(BeZero())
+	}, SpecTimeout(harness.Spec))
+
+	// Seen red: with an answer that is read from its beginning, another part comes.
+	It("of which a part is asked for while only an origin without ranges has it is got from there", kills("whole-answer-taken-for-the-range"), needs("parts"), needs("origin-errors"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
+
+		By("taking the seeds away, and fetching what lies in its last piece")
+		bed.Inject(ctx, fault.Unreachable{Nodes: bed.Seeds(), How: fault.Refused})
+		came, err := bed.FetchParts(ctx, bed.Peers()[0], from(fixtures.Layer4M, "no-ranges"), harness.Part{Offset: 4<<20 - 1000, Length: 1000})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(came.Origin).To(BeNumerically(">=", 4<<20))
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: without a digest to hold it against, it is taken.

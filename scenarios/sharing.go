@@ -73,6 +73,19 @@ var _ = Describe("A file in the swarm", sharing, func() {
 		}
 	}, SpecTimeout(harness.Spec))
 
+	// Seen red: with failures that count by their number, whoever they come from, the origin serves all.
+	It("is given on by whom a single peer cannot reach", kills("one-child-blackballs-a-parent"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
+		sick, well := bed.Peers()[0], bed.Peers()[1]
+
+		By("closing the way for pieces from the seeds to one peer, and letting it try")
+		bed.Inject(ctx, fault.BlockPort{Links: fault.From(sick).To(bed.Seeds()...).Port(65002), How: fault.Refused})
+		Expect(bed.Download(ctx, sick, fixtures.Layer4M).Wait(ctx)).To(judge.BeIntact(fixtures.Layer4M))
+
+		By("downloading what nobody has on another, before anybody forgets")
+		Expect(bed.Download(ctx, well, fixtures.Layer1M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer1M), judge.ComeFromSwarm()))
+	}, SpecTimeout(harness.Spec))
+
 	// Seen red: with two downloads of one file that know nothing of each other, it comes twice.
 	It("wanted twice on one peer comes once", kills("downloads-not-joined"), needs("seed-order"), func(ctx SpecContext) {
 		const originRate = 4 << 20 // bytes/s: 16 MiB take 4 s

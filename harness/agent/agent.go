@@ -134,7 +134,7 @@ const (
 	AnswerSilence  Answer = "silence"  // none
 	AnswerServFail Answer = "servfail" // the resolver could not find out
 	AnswerNXDomain Answer = "nxdomain" // there is no such name
-	AnswerAddress  Answer = "address"  // Spoof.Address, and nothing else of any kind
+	AnswerAddress  Answer = "address"  // Spoof.Addresses, and nothing else of any kind
 	AnswerSlow     Answer = "slow"     // the true one, Spoof.Delay later
 )
 
@@ -145,9 +145,9 @@ type Spoof struct {
 	// None stands for all.
 	Names  []string
 	Answer Answer
-	// Address, of IPv4, is for AnswerAddress; Delay for AnswerSlow.
-	Address netip.Addr
-	Delay   time.Duration
+	// Addresses, of IPv4 and in this order, are for AnswerAddress; Delay for AnswerSlow.
+	Addresses []netip.Addr
+	Delay     time.Duration
 }
 
 // Descriptors is the state of the file descriptors of a container's main

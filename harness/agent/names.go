@@ -20,8 +20,8 @@ func (c *Client) SpoofNames(ctx context.Context, owner string, nodes []string, s
 		Answer: string(s.Answer),
 		Delay:  durationpb.New(s.Delay),
 	}
-	if s.Address.IsValid() {
-		request.Address = s.Address.String()
+	for _, address := range s.Addresses {
+		request.Addresses = append(request.Addresses, address.String())
 	}
 	_, err := c.agent.SpoofNames(ctx, request)
 	return translate(err)

@@ -125,6 +125,10 @@ func catalogue(w *world) map[string]entry {
 		fault.DNSWrong{Nodes: peers, Of: seeds, To: w.node("origin-1")},
 		[]fault.Fault{fault.DNSWrong{Nodes: askers, Of: askers, To: w.node("origin-1")}},
 	}
+	entries["dns-wrong both"] = entry{
+		fault.DNSWrong{Nodes: peers, Of: seeds[:1], To: w.node("origin-1"), Both: true},
+		[]fault.Fault{fault.DNSWrong{Nodes: askers, Of: seeds[:1], To: w.node("origin-1")}},
+	}
 	entries["dns-slow"] = entry{
 		fault.DNSSlow{Nodes: peers, By: 300 * time.Millisecond},
 		[]fault.Fault{fault.DNSSlow{Nodes: askers, By: 300 * time.Millisecond}},
@@ -314,6 +318,7 @@ func TestRefusals(t *testing.T) {
 		"every 0 bytes":          fault.Garble{Links: link},
 		"SERVFAIL, NXDOMAIN or":  fault.DNSFail{Nodes: nodes},
 		"nothing is wrong":       fault.DNSWrong{Nodes: nodes, Of: nodes, To: peer},
+		"for one name, not for":  fault.DNSWrong{Nodes: nodes, To: peer, Both: true},
 		"by -1s":                 fault.DNSSlow{Nodes: nodes, By: -time.Second},
 		"spare none or more":     fault.FDLimit{Nodes: nodes, Spare: -1},
 		"use 10 to 20000":        fault.FDHog{From: w.node("peer-2"), On: peer, Port: 65002},

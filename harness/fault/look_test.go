@@ -1,8 +1,8 @@
 package fault_test
 
 import (
-	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/faultbed/faultbed/harness/agent"
 	"github.com/faultbed/faultbed/harness/fault"
@@ -220,9 +220,11 @@ func (w *world) resolve(l fault.Look) history.Reading {
 			agent.AnswerNXDomain: agent.OutcomeNXDomain, agent.AnswerAddress: agent.OutcomeOK,
 		}[s.Answer]
 		r.Detail = ""
-		if s.Address != (netip.Addr{}) {
-			r.Detail = s.Address.String()
+		var addresses []string
+		for _, address := range s.Addresses {
+			addresses = append(addresses, address.String())
 		}
+		r.Detail = strings.Join(addresses, ", ")
 	}
 	return r
 }

@@ -69,11 +69,13 @@ func (i *impostor) answer(question *dns.Msg) *dns.Msg {
 		reply.Rcode = dns.RcodeNameError
 	case AnswerAddress:
 		if kind := question.Question[0].Qtype; kind == dns.TypeA || kind == dns.TypeANY {
-			reply.Answer = []dns.RR{&dns.A{
-				// To live for 0 s: nobody is to keep it after the fault.
-				Hdr: dns.RR_Header{Name: question.Question[0].Name, Rrtype: dns.TypeA, Class: dns.ClassINET},
-				A:   i.spoof.Address.AsSlice(),
-			}}
+			for _, address := range i.spoof.Addresses {
+				reply.Answer = append(reply.Answer, &dns.A{
+					// To live for 0 s: nobody is to keep it after the fault.
+					Hdr: dns.RR_Header{Name: question.Question[0].Name, Rrtype: dns.TypeA, Class: dns.ClassINET},
+					A:   address.AsSlice(),
+				})
+			}
 		}
 	}
 	if extended := question.IsEdns0(); extended != nil {

@@ -22,7 +22,7 @@ const (
 	AnswerSilence  Answer = "silence"  // none
 	AnswerServFail Answer = "servfail" // the resolver could not find out
 	AnswerNXDomain Answer = "nxdomain" // there is no such name
-	AnswerAddress  Answer = "address"  // Spoof.Address, and nothing else of any kind
+	AnswerAddress  Answer = "address"  // Spoof.Addresses, and nothing else of any kind
 	AnswerSlow     Answer = "slow"     // the true one, Spoof.Delay later
 )
 
@@ -32,9 +32,9 @@ type Spoof struct {
 	// None stands for all.
 	Names  []string
 	Answer Answer
-	// Address, of IPv4, is for AnswerAddress, Delay for AnswerSlow.
-	Address netip.Addr
-	Delay   time.Duration
+	// Addresses, of IPv4 and in this order, are for AnswerAddress, Delay for AnswerSlow.
+	Addresses []netip.Addr
+	Delay     time.Duration
 }
 
 // Check says what is wrong with the spoof, if anything is.
@@ -50,16 +50,19 @@ func (s Spoof) Check() error {
 		return fmt.Errorf("spoof: answer %q is not one of silence, servfail, nxdomain, address, slow", s.Answer)
 	}
 	switch {
-	case s.Answer == AnswerAddress && !s.Address.IsValid():
+	case s.Answer == AnswerAddress && len(s.Addresses) == 0:
 		return errors.New("spoof: answer address needs one")
-	case s.Answer == AnswerAddress && !s.Address.Is4():
-		return fmt.Errorf("spoof: address %s is not IPv4", s.Address)
-	case s.Answer != AnswerAddress && s.Address.IsValid():
+	case s.Answer != AnswerAddress && len(s.Addresses) > 0:
 		return fmt.Errorf("spoof: answer %s takes no address", s.Answer)
 	case s.Answer == AnswerSlow && s.Delay <= 0:
 		return fmt.Errorf("spoof: a delay of %s is none", s.Delay)
 	case s.Answer != AnswerSlow && s.Delay != 0:
 		return fmt.Errorf("spoof: answer %s takes no delay", s.Answer)
+	}
+	for _, address := range s.Addresses {
+		if !address.Is4() {
+			return fmt.Errorf("spoof: address %s is not IPv4", address)
+		}
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ func TestSpoofBitesItsNamesOnlyAndHeals(t *testing.T) {
 		"silence":  {Spoof{Answer: AnswerSilence}, string(TimedOut)},
 		"servfail": {Spoof{Answer: AnswerServFail}, "SERVFAIL"},
 		"nxdomain": {Spoof{Answer: AnswerNXDomain}, "NXDOMAIN"},
-		"address":  {Spoof{Answer: AnswerAddress, Address: lie}, lie.String()},
+		"address":  {Spoof{Answer: AnswerAddress, Addresses: []netip.Addr{lie}}, lie.String()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -163,13 +163,14 @@ func TestSpoofOfAllNames(t *testing.T) {
 	wantHeard(t, sick, "origin.test.", truth.String())
 }
 
-// A spoofed address is the name's only record, and nobody's to keep.
-func TestSpoofedAddressIsTheOnlyRecord(t *testing.T) {
+// Spoofed addresses are the name's only records, in their order, and nobody's to keep.
+func TestSpoofedAddressesAreTheOnlyRecords(t *testing.T) {
 	t.Parallel()
 	sick, _ := newResolved(t, "sick")
 	var spoofs Spoofs
-	must(t, spoofs.Add("address", []*Namespace{sick}, Spoof{Names: []string{"origin.test"}, Answer: AnswerAddress, Address: lie}))
-	for kind, records := range map[uint16]int{dns.TypeA: 1, dns.TypeANY: 1, dns.TypeAAAA: 0, dns.TypeMX: 0, dns.TypeHTTPS: 0} {
+	must(t, spoofs.Add("address", []*Namespace{sick}, Spoof{Names: []string{"origin.test"}, Answer: AnswerAddress, Addresses: []netip.Addr{lie, truth}}))
+	wantHeard(t, sick, "origin.test.", lie.String()+", "+truth.String())
+	for kind, records := range map[uint16]int{dns.TypeA: 2, dns.TypeANY: 2, dns.TypeAAAA: 0, dns.TypeMX: 0, dns.TypeHTTPS: 0} {
 		q := new(dns.Msg).SetQuestion("origin.test.", kind)
 		q.SetEdns0(1232, true)
 		answer, err := ask(t, sick, "udp", embedded, q, soon)
@@ -284,7 +285,7 @@ func TestSpoofsOfOwnersCompose(t *testing.T) {
 	var spoofs Spoofs
 	must(t, spoofs.Add("all", both, Spoof{Answer: AnswerServFail}))
 	must(t, spoofs.Add("one", both, Spoof{Names: []string{"origin.test"}, Answer: AnswerNXDomain}))
-	must(t, spoofs.Add("another", both, Spoof{Names: []string{"manager.test"}, Answer: AnswerAddress, Address: lie}))
+	must(t, spoofs.Add("another", both, Spoof{Names: []string{"manager.test"}, Answer: AnswerAddress, Addresses: []netip.Addr{lie}}))
 	wantHeard(t, sick, "origin.test.", "NXDOMAIN")
 	wantHeard(t, sick, "manager.test.", lie.String())
 	wantHeard(t, sick, "other.test.", "SERVFAIL")
@@ -413,8 +414,8 @@ func TestInvalidSpoofsAreRefused(t *testing.T) {
 		"no answer":        {},
 		"another answer":   {Answer: "refuse"},
 		"no address":       {Answer: AnswerAddress},
-		"ipv6":             {Answer: AnswerAddress, Address: netip.MustParseAddr("::1")},
-		"needless address": {Answer: AnswerSilence, Address: lie},
+		"ipv6":             {Answer: AnswerAddress, Addresses: []netip.Addr{netip.MustParseAddr("::1")}},
+		"needless address": {Answer: AnswerSilence, Addresses: []netip.Addr{lie}},
 		"no delay":         {Answer: AnswerSlow},
 		"back in time":     {Answer: AnswerSlow, Delay: -time.Second},
 		"needless delay":   {Answer: AnswerNXDomain, Delay: time.Second},

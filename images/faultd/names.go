@@ -17,11 +17,12 @@ func (s *service) SpoofNames(ctx context.Context, request *agentpb.SpoofNamesReq
 		Answer: kernel.Answer(request.GetAnswer()),
 		Delay:  request.GetDelay().AsDuration(),
 	}
-	if address := request.GetAddress(); address != "" {
-		var err error
-		if spoof.Address, err = netip.ParseAddr(address); err != nil {
+	for _, given := range request.GetAddresses() {
+		address, err := netip.ParseAddr(given)
+		if err != nil {
 			return nil, invalid("spoof: address: %v", err)
 		}
+		spoof.Addresses = append(spoof.Addresses, address)
 	}
 	if err := spoof.Check(); err != nil {
 		return nil, invalid("%v", err)

@@ -81,7 +81,7 @@ func TestNamesAreSpoofedAndRestored(t *testing.T) {
 		{agent.Spoof{Answer: agent.AnswerSilence}, agent.OutcomeTimeout, ""},
 		{agent.Spoof{Answer: agent.AnswerServFail}, agent.OutcomeServFail, "SERVFAIL"},
 		{agent.Spoof{Answer: agent.AnswerNXDomain}, agent.OutcomeNXDomain, "NXDOMAIN"},
-		{agent.Spoof{Answer: agent.AnswerAddress, Address: lie}, agent.OutcomeOK, lie.String()},
+		{agent.Spoof{Answer: agent.AnswerAddress, Addresses: []netip.Addr{lie}}, agent.OutcomeOK, lie.String()},
 		{agent.Spoof{Answer: agent.AnswerSlow, Delay: delay}, agent.OutcomeOK, truth.String()},
 	} {
 		c.spoof.Names = []string{"origin"}
@@ -116,10 +116,10 @@ func TestSpoofsThatMakeNoSenseAreInvalid(t *testing.T) {
 	for want, request := range map[string]*agentpb.SpoofNamesRequest{
 		`answer "refuse" is not one of`:    {Answer: "refuse"},
 		`answer "" is not one of`:          {},
-		`address: ParseAddr("10.9.0.300")`: {Answer: "address", Address: "10.9.0.300"},
-		"address ::1 is not IPv4":          {Answer: "address", Address: "::1"},
+		`address: ParseAddr("10.9.0.300")`: {Answer: "address", Addresses: []string{"10.9.0.300"}},
+		"address ::1 is not IPv4":          {Answer: "address", Addresses: []string{"::1"}},
 		"answer address needs one":         {Answer: "address"},
-		"answer silence takes no address":  {Answer: "silence", Address: "10.9.0.1"},
+		"answer silence takes no address":  {Answer: "silence", Addresses: []string{"10.9.0.1"}},
 		"a delay of 0s is none":            {Answer: "slow"},
 		"answer nxdomain takes no delay":   {Answer: "nxdomain", Delay: durationpb.New(time.Second)},
 		`"a..b" is no name`:                {Answer: "silence", Names: []string{"a..b"}},

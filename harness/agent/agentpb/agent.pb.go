@@ -1722,8 +1722,9 @@ type SpoofNamesRequest struct {
 	// All names if empty.
 	Names []string `protobuf:"bytes,3,rep,name=names,proto3" json:"names,omitempty"`
 	// "silence", "servfail", "nxdomain", "address" or "slow".
-	Answer        string               `protobuf:"bytes,4,opt,name=answer,proto3" json:"answer,omitempty"`
-	Address       string               `protobuf:"bytes,5,opt,name=address,proto3" json:"address,omitempty"`
+	Answer string `protobuf:"bytes,4,opt,name=answer,proto3" json:"answer,omitempty"`
+	// Of "address", in this order.
+	Addresses     []string             `protobuf:"bytes,5,rep,name=addresses,proto3" json:"addresses,omitempty"`
 	Delay         *durationpb.Duration `protobuf:"bytes,6,opt,name=delay,proto3" json:"delay,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1787,11 +1788,11 @@ func (x *SpoofNamesRequest) GetAnswer() string {
 	return ""
 }
 
-func (x *SpoofNamesRequest) GetAddress() string {
+func (x *SpoofNamesRequest) GetAddresses() []string {
 	if x != nil {
-		return x.Address
+		return x.Addresses
 	}
-	return ""
+	return nil
 }
 
 func (x *SpoofNamesRequest) GetDelay() *durationpb.Duration {
@@ -4225,13 +4226,13 @@ const file_agent_proto_rawDesc = "" +
 	"\adelayed\x18\x05 \x01(\x04R\adelayed\x12\x18\n" +
 	"\adropped\x18\x06 \x01(\x04R\adropped\"?\n" +
 	"\x0eShapedResponse\x12-\n" +
-	"\x05flows\x18\x01 \x03(\v2\x17.faultbed.agent.v1.FlowR\x05flows\"\xb8\x01\n" +
+	"\x05flows\x18\x01 \x03(\v2\x17.faultbed.agent.v1.FlowR\x05flows\"\xbc\x01\n" +
 	"\x11SpoofNamesRequest\x12\x14\n" +
 	"\x05owner\x18\x01 \x01(\tR\x05owner\x12\x14\n" +
 	"\x05nodes\x18\x02 \x03(\tR\x05nodes\x12\x14\n" +
 	"\x05names\x18\x03 \x03(\tR\x05names\x12\x16\n" +
-	"\x06answer\x18\x04 \x01(\tR\x06answer\x12\x18\n" +
-	"\aaddress\x18\x05 \x01(\tR\aaddress\x12/\n" +
+	"\x06answer\x18\x04 \x01(\tR\x06answer\x12\x1c\n" +
+	"\taddresses\x18\x05 \x03(\tR\taddresses\x12/\n" +
 	"\x05delay\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x05delay\"\x14\n" +
 	"\x12SpoofNamesResponse\"+\n" +
 	"\x13RestoreNamesRequest\x12\x14\n" +
