@@ -63,6 +63,25 @@ var _ = Describe("An unreachable seed", seeds, func() {
 		Entry("killed", fault.Killed, SpecTimeout(harness.Spec)),
 	)
 
+	// Seen red: with a silence that is bounded only before its first word, it is told 10 s later.
+	It("that falls silent in the middle of its work is told at once", kills("seed-silent-after-its-first-word"), needs("causes"), func(ctx SpecContext) {
+		const originRate = 3 << 20 // bytes/s: 16 MiB take about 5 s
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small().OriginLimited(originRate))
+		file := fixtures.Layer16M
+
+		By("getting well into a download, and pausing the seed that serves it")
+		download := bed.Download(ctx, bed.Peers()[0], file)
+		Eventually(ctx, download.Progress).WithTimeout(bed.Bounds().Download).Should(BeNumerically(">", 0.2))
+		silent := bed.SeedAtWork(ctx)
+		bed.UnderWay(download)
+		bed.Inject(ctx, fault.Pause{Nodes: []topology.Node{silent}})
+
+		By("reading in the supernode's log what became of it")
+		Eventually(ctx, bed.Diagnoses(bed.Supernodes()[0])).WithTimeout(bed.Bounds().Notice).
+			Should(ContainElement(diagnosis("seed", silent.Name+":65000", "stalled")), "what its log says")
+		Expect(download.Wait(ctx)).To(SatisfyAll(judge.BeIntact(file), judge.ComeFromSwarm()))
+	}, SpecTimeout(harness.Spec))
+
 	// Seen red: without seed fallback, as in 2.1.0, the file comes from the origin.
 	It("paused, so that it accepts and never answers, is replaced by the backup", kills("next-seed-never-asked"), needs("seed-order"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
