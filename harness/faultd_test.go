@@ -46,9 +46,9 @@ func onEngine(t *testing.T) (context.Context, *cluster.Engine, Handoff) {
 	images, err := engine.BuildImages(ctx, func(line string) { t.Log(line) })
 	must(t, err)
 	h := Handoff{ID: "fb-" + randomHex(4), Token: NewToken(), Images: images}
-	dismiss, err := startUndertaker(h.ID) // should this test be killed
+	end, err := startUndertaker(h.ID) // should this test be killed
 	must(t, err)
-	t.Cleanup(dismiss)
+	t.Cleanup(func() { end(true) })
 	return ctx, engine, h
 }
 

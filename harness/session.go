@@ -61,7 +61,7 @@ type Handoff struct {
 // Open starts a session: it builds what images are missing and starts faultd, which
 // removes all that the session started once nobody renews its lease any more.
 // progress gets a line for whatever takes long.
-func Open(ctx context.Context, o Options, progress func(string)) (*Session, Handoff, error) {
+func Open(ctx context.Context, o Options, progress func(string)) (_ *Session, _ Handoff, err error) {
 	engine, err := cluster.Connect(ctx)
 	if err != nil {
 		return nil, Handoff{}, err
@@ -79,11 +79,11 @@ func Open(ctx context.Context, o Options, progress func(string)) (*Session, Hand
 		}
 		handoff.Stores = dragonfly.Stores{Database: dragonfly.Store(database), Cache: dragonfly.Store(cache)}
 	}
-	dismiss, err := startUndertaker(handoff.ID)
+	end, err := startUndertaker(handoff.ID)
 	if err != nil {
 		return nil, handoff, err
 	}
-	defer dismiss()
+	defer func() { end(err == nil) }()
 	writeMark(o.RunDir, Mark{At: time.Now(), Session: handoff.ID, Doing: Opening})
 	ctx, cancel := context.WithTimeout(ctx, SessionStart)
 	defer cancel()

@@ -26,9 +26,10 @@ const (
 // not return then. A program that opens sessions calls it before all else.
 //
 // Between the making of faultd's container and its first look at its lease nobody but the
-// process that opens the session knows of it, and one that is killed there would leave it
-// behind for good. So that process starts itself once more, in a session of the kernel's of
-// its own, where no signal to a group reaches it, to wait for the one or the other.
+// process that opens the session knows of it: one that is killed there would leave it behind
+// for good, and one that is interrupted would leave what the engine goes on making. So that
+// process starts itself once more, in a session of the kernel's of its own, where no signal
+// to a group reaches it, to wait for the one or the other.
 func Undertake() {
 	session := os.Getenv(UndertakerVariable)
 	if session == "" {
@@ -79,8 +80,8 @@ func leftoversOf(ctx context.Context, engine *cluster.Engine, session string) ([
 }
 
 // startUndertaker starts one for a session that is about to be opened, and returns how
-// it is dismissed.
-func startUndertaker(session string) (dismiss func(), err error) {
+// it is dismissed, or told that the session will not be.
+func startUndertaker(session string) (end func(opened bool), err error) {
 	if os.Getenv(UndertakerVariable) != "" {
 		return nil, errors.New("start undertaker: this program opens sessions and does not call harness.Undertake")
 	}
@@ -98,9 +99,13 @@ func startUndertaker(session string) (dismiss func(), err error) {
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start undertaker: %w", err)
 	}
-	return func() {
-		_, _ = io.WriteString(in, "\n")
+	return func(opened bool) {
+		if opened {
+			_, _ = io.WriteString(in, "\n")
+		}
 		_ = in.Close()
-		_ = cmd.Wait() // it has nothing to say
+		if opened { // else it has work to do, alone
+			_ = cmd.Wait() // it has nothing to say
+		}
 	}, nil
 }
