@@ -210,3 +210,17 @@ func TestSentenceIsOneLine(t *testing.T) {
 		t.Errorf("sentence is %d bytes long: %q", len(got), got)
 	}
 }
+
+// Whoever starts before its supernode is refused; that is over once all are counted, and
+// explains nothing of what fails later. Seen red: told as a blocked port.
+func TestDiagnosisPassesOverWhatEndedWhenAllWereCounted(t *testing.T) {
+	h := history.History{
+		BedReadyMS: at(762),
+		Steps:      []history.Step{{AtMS: 796, Text: "fetch parts"}},
+		Complaints: []history.Complaint{complaint("peer-1", "register", "supernode-1:8002", "refused", "connection refused", 569, 640)},
+	}
+	d := diagnosis.Of(history.Scenario{Verdict: history.Fail, History: h})
+	if d.Step != diagnosis.NoStep || d.Link != "" || !strings.Contains(d.Words, "No step of joining is seen to have broken") {
+		t.Errorf("%q at %q: %s", d.Step, d.Link, d.Words)
+	}
+}

@@ -185,10 +185,13 @@ func (c scene) worst() (history.Complaint, bool) {
 	return ranked[0], true
 }
 
-// ranked are the complaints from before the failure showed, the weightiest first.
+// ranked are the complaints from before the failure showed, the weightiest first, without
+// those that had ended when all were counted: whoever starts before its supernode is refused.
 func (c scene) ranked() []history.Complaint {
 	const slack = 1000 // ms that a log line may be late
-	early := slices.DeleteFunc(slices.Clone(c.h.Complaints), func(one history.Complaint) bool { return one.FirstMS > c.end+slack })
+	early := slices.DeleteFunc(slices.Clone(c.h.Complaints), func(one history.Complaint) bool {
+		return one.FirstMS > c.end+slack || c.h.BedReadyMS != nil && one.LastMS < *c.h.BedReadyMS && c.end > *c.h.BedReadyMS
+	})
 	slices.SortStableFunc(early, func(a, b history.Complaint) int {
 		return cmp.Or(
 			cmp.Compare(c.weight(b), c.weight(a)),
@@ -212,9 +215,6 @@ func (c scene) weight(one history.Complaint) (w int) {
 	}
 	if one.LastMS >= c.end-2000 {
 		w += 4
-	}
-	if c.h.BedReadyMS != nil && one.LastMS < *c.h.BedReadyMS && c.end > *c.h.BedReadyMS {
-		w -= 8 // all were counted after that
 	}
 	return w + min(bits.Len(uint(one.Count)), 4) //nolint:gosec // a count
 }
