@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -57,13 +56,17 @@ func (b *Bed) fetchPart(ctx context.Context, g ground, p system.Parting, file fi
 		return fmt.Errorf("fetch %v on %s: exit status %d: %s %s", part, g.client.Name, code, bytes.TrimSpace(stdout), bytes.TrimSpace(stderr))
 	}
 	sum, size, err := g.Hash(ctx, path)
-	if err != nil || size != part.Length {
-		return errors.Join(err, fmt.Errorf("%s on %s has %d bytes instead of %d", path, g.client.Name, size, part.Length))
+	if err != nil {
+		return fmt.Errorf("%s on %s: %w", path, g.client.Name, err)
 	}
-	if want, err := digest(file, part); err != nil || sum != want {
-		return errors.Join(err, fmt.Errorf("%s on %s is not %v of %s: its digest differs", path, g.client.Name, part, file.Name))
+	if size != part.Length {
+		return fmt.Errorf("%s on %s has %d bytes instead of %d", path, g.client.Name, size, part.Length)
 	}
-	return nil
+	want, err := digest(file, part)
+	if err == nil && sum != want {
+		err = fmt.Errorf("%s on %s is not %v of %s: its digest differs", path, g.client.Name, part, file.Name)
+	}
+	return err
 }
 
 // digest is the SHA-256 of a part of a file, in lower-case hex.
