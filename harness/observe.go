@@ -83,6 +83,14 @@ func (b *Bed) noteReady() {
 	}
 }
 
+// noteEnd notes that the spec is over.
+func (b *Bed) noteEnd() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	at := b.now()
+	b.history.EndedMS = &at
+}
+
 func names(members []system.Member) []string {
 	list := make([]string, len(members))
 	for i, m := range members {

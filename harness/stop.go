@@ -24,6 +24,7 @@ import (
 func (b *Bed) stop() {
 	ctx, cancel := context.WithTimeout(context.Background(), BedStop)
 	defer cancel()
+	b.noteEnd()
 	b.note(Stopping, false, "")
 	defer b.note(Stopping, true, "")
 	b.unwatch()

@@ -224,3 +224,24 @@ func TestDiagnosisPassesOverWhatEndedWhenAllWereCounted(t *testing.T) {
 		t.Errorf("%q at %q: %s", d.Step, d.Link, d.Words)
 	}
 }
+
+// What nodes say while a bed is put away, its faults healed and its nodes stopped, explains
+// nothing of a failure before. Seen red: a seed that had been paused, and found its own
+// connections dead when it went on, was told as a blocked port of the supernode.
+func TestDiagnosisPassesOverWhatCameWhenTheSpecHadEnded(t *testing.T) {
+	h := history.History{
+		EndedMS: at(13000),
+		Nodes:   []history.Node{{Name: "seed-1", Role: "seed"}, {Name: "peer-1", Role: "peer"}},
+		PeerCount: []history.PeerCount{
+			{AtMS: 900, Supernode: "supernode-1", N: 2}, {AtMS: 13500, Supernode: "supernode-1", N: 1},
+		},
+		Complaints: []history.Complaint{
+			complaint("supernode-1", "seed", "seed-1:65000", "stalled", "stalled: no progress", 12500, 12900),
+			complaint("seed-1", "register", "supernode-1:8002", "timed out", "dial tcp 10.0.0.1:8002: i/o timeout", 13190, 13400),
+		},
+	}
+	d := diagnosis.Of(history.Scenario{Verdict: history.Fail, History: h})
+	if d.Step != diagnosis.Connect || d.Link != "supernode-1>seed-1:65000" {
+		t.Errorf("%q at %q: %s", d.Step, d.Link, d.Words)
+	}
+}

@@ -17,7 +17,11 @@ type scene struct {
 	lost  *history.Download // the first that failed
 	short bool              // a supernode counts fewer than there are
 	end   int64             // when the failure showed, as far as can be told
+	over  int64             // from when on complaints are of no account
 }
+
+// late is how many ms after its cause a log line may be written.
+const late = 1000
 
 func read(h history.History) scene {
 	c := scene{h: h, roles: map[string]string{}}
@@ -31,13 +35,20 @@ func read(h history.History) scene {
 		}
 	}
 	c.short = c.counted()
-	if c.end == 0 {
+	switch {
+	case c.end == 0 && h.EndedMS != nil:
+		c.end = *h.EndedMS
+	case c.end == 0:
 		for _, s := range h.Steps {
 			c.end = max(c.end, s.AtMS)
 		}
 		for _, one := range h.Complaints {
 			c.end = max(c.end, one.LastMS)
 		}
+	}
+	c.over = c.end + late
+	if h.EndedMS != nil {
+		c.over = min(c.over, *h.EndedMS)
 	}
 	return c
 }
@@ -51,7 +62,9 @@ func (c scene) counted() bool {
 		}
 	}
 	for _, p := range c.h.PeerCount {
-		last[p.Supernode] = p.N
+		if c.h.EndedMS == nil || p.AtMS <= *c.h.EndedMS {
+			last[p.Supernode] = p.N
+		}
 	}
 	for _, n := range last {
 		if n < want {
@@ -188,9 +201,8 @@ func (c scene) worst() (history.Complaint, bool) {
 // ranked are the complaints from before the failure showed, the weightiest first, without
 // those that had ended when all were counted: whoever starts before its supernode is refused.
 func (c scene) ranked() []history.Complaint {
-	const slack = 1000 // ms that a log line may be late
 	early := slices.DeleteFunc(slices.Clone(c.h.Complaints), func(one history.Complaint) bool {
-		return one.FirstMS > c.end+slack || c.h.BedReadyMS != nil && one.LastMS < *c.h.BedReadyMS && c.end > *c.h.BedReadyMS
+		return one.FirstMS > c.over || c.h.BedReadyMS != nil && one.LastMS < *c.h.BedReadyMS && c.end > *c.h.BedReadyMS
 	})
 	slices.SortStableFunc(early, func(a, b history.Complaint) int {
 		return cmp.Or(

@@ -100,6 +100,7 @@ type History struct {
 	Started    time.Time      `json:"started"`
 	OpenedMS   *int64         `json:"opened_ms,omitempty"` // when the first node was let through its gate
 	BedReadyMS *int64         `json:"bed_ready_ms"`
+	EndedMS    *int64         `json:"ended_ms,omitempty"` // when the spec was over, or failed: what came later is of putting the bed away
 	Faults     []Fault        `json:"faults"`
 	Downloads  []Download     `json:"downloads"`
 	PeerCount  []PeerCount    `json:"peer_count"`
