@@ -135,11 +135,14 @@ func (b *Bed) closeSeries(ctx context.Context) {
 	if b.sampler == nil {
 		return // the bed never came up
 	}
+	b.mu.Lock()
+	ended := *b.history.EndedMS
+	b.mu.Unlock()
 	var logs []nodelog.Log
 	var nodes []history.Node
 	for _, spec := range b.topo.Nodes {
 		n := b.nodes[spec.Name]
-		nodes = append(nodes, history.Node{Name: spec.Name, Role: string(spec.Role), Release: b.releaseOf(spec), Address: n.address.String()})
+		nodes = append(nodes, history.Node{Name: spec.Name, Stated: spec.Stated, Role: string(spec.Role), Release: b.releaseOf(spec), Address: n.address.String()})
 		text, err := patient{b}.Log(ctx, spec.Name)
 		if err != nil {
 			continue // what evidence could not read either is said there
@@ -150,7 +153,7 @@ func (b *Bed) closeSeries(ctx context.Context) {
 		}
 		logs = append(logs, nodelog.Log{Node: spec.Name, Text: text, Failed: failed})
 	}
-	complaints, times := nodelog.Complaints(b.start, logs)
+	complaints, times := nodelog.Complaints(b.start, ended, logs)
 	warnings := nodelog.Warnings(b.start, logs)
 	b.mu.Lock()
 	defer b.mu.Unlock()

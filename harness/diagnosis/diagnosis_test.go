@@ -147,6 +147,17 @@ func TestDiagnosisNamesStepLinkTimeAndCause(t *testing.T) {
 			history.History{Downloads: lost(), Faults: under("drop", "all", silent("peer-3>seed-1:65002"), silent("peer-1>seed-1:65000"))},
 			diagnosis.Connect, "peer-1>seed-1:65000", 4000, diagnosis.DeadSeed, "no node says so; a probe saw: i/o timeout",
 		},
+		"a peer at another address that is counted once": { // seen red: one was missing for ever, and who had to register again was to blame
+			history.History{
+				PeerCount: []history.PeerCount{{Supernode: "supernode-1", N: 2}},
+				Nodes:     []history.Node{{Name: "peer-1", Role: "peer"}, {Name: "peer-2", Role: "peer"}, {Name: "peer-3", Stated: "peer-2", Role: "peer"}},
+				Complaints: []history.Complaint{
+					complaint("peer-2", "announce", "supernode-1:8002", "bad answer", "peer-2 was dropped (registered again)", 700, 700),
+					complaint("peer-1", "list", "peer-2:65000", "refused", "dial tcp: connection refused", 1100, 9000),
+				},
+			},
+			diagnosis.Connect, "peer-1>peer-2:65000", 1100, diagnosis.BlockedPort, "peer-1 could not reach peer-2:65000",
+		},
 		"what came after the failure": {
 			history.History{Downloads: lost(), Faults: under("noop", "x"), Complaints: []history.Complaint{
 				complaint("peer-1", "list", "peer-2:65000", "refused", "refused", 3500, 3500),

@@ -55,10 +55,10 @@ func read(h history.History) scene {
 
 // counted says whether some supernode in the end counts fewer than there are.
 func (c scene) counted() bool {
-	want, last := 0, map[string]int{}
-	for _, role := range c.roles {
-		if role == "seed" || role == "peer" {
-			want++
+	want, last := map[string]bool{}, map[string]int{}
+	for _, n := range c.h.Nodes {
+		if n.Role == "seed" || n.Role == "peer" {
+			want[cmp.Or(n.Stated, n.Name)] = true
 		}
 	}
 	for _, p := range c.h.PeerCount {
@@ -67,7 +67,7 @@ func (c scene) counted() bool {
 		}
 	}
 	for _, n := range last {
-		if n < want {
+		if n < len(want) {
 			return true
 		}
 	}

@@ -6,6 +6,7 @@ package history
 // Node is a place of the bed and what ran there.
 type Node struct {
 	Name    string `json:"name"`
+	Stated  string `json:"stated,omitempty"` // the name that it goes by in the swarm, if not Name
 	Role    string `json:"role"`
 	Release string `json:"release,omitempty"` // at the end of the scenario
 	Address string `json:"address"`

@@ -33,16 +33,20 @@ type Log struct {
 }
 
 // Complaints groups what the logs say of failed connections by who complains of what,
-// those first that began first. The times of all of them come second, sorted.
-func Complaints(started time.Time, logs []Log) (grouped []history.Complaint, times []int64) {
-	type key struct{ node, step, target, cause string }
+// those first that began first; what was said after endedMS, while a bed is put away, is a
+// group of its own. The times of all of them come second, sorted.
+func Complaints(started time.Time, endedMS int64, logs []Log) (grouped []history.Complaint, times []int64) {
+	type key struct {
+		node, step, target, cause string
+		after                     bool
+	}
 	at := map[key]int{}
 	for _, l := range logs {
 		lines := byTime(l.Text)
 		for _, d := range l.Failed {
 			ms := d.At.Sub(started).Milliseconds()
 			times = append(times, ms)
-			k := key{l.Node, d.Step, d.Target, d.Cause}
+			k := key{l.Node, d.Step, d.Target, d.Cause, ms > endedMS}
 			i, known := at[k]
 			if !known {
 				i = len(grouped)

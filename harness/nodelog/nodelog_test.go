@@ -28,18 +28,19 @@ func failed(ms int, target string) system.Diagnosis {
 func TestComplaintsAreGroupedOnTheBedsClock(t *testing.T) {
 	log := nodelog.Log{
 		Node:   "peer-1",
-		Text:   []byte(line(900, "WARN", "connection failed a") + "\n" + line(1500, "WARN", "connection failed b") + "\n" + line(2000, "WARN", "connection failed c")),
-		Failed: []system.Diagnosis{failed(1500, "seed-1:65000"), failed(900, "seed-2:65000"), failed(2000, "seed-1:65000")},
+		Text:   []byte(line(900, "WARN", "connection failed a") + "\n" + line(1500, "WARN", "connection failed b") + "\n" + line(2000, "WARN", "connection failed c") + "\n" + line(3500, "WARN", "connection failed d")),
+		Failed: []system.Diagnosis{failed(1500, "seed-1:65000"), failed(900, "seed-2:65000"), failed(2000, "seed-1:65000"), failed(3500, "seed-1:65000")},
 	}
-	grouped, times := nodelog.Complaints(start, []nodelog.Log{log})
+	grouped, times := nodelog.Complaints(start, 3000, []nodelog.Log{log})
 	want := []history.Complaint{
 		{Node: "peer-1", Step: "list", Target: "seed-2:65000", Cause: "refused", Count: 1, FirstMS: 900, LastMS: 900, Error: "refused by seed-2:65000", Line: line(900, "WARN", "connection failed a")},
 		{Node: "peer-1", Step: "list", Target: "seed-1:65000", Cause: "refused", Count: 2, FirstMS: 1500, LastMS: 2000, Error: "refused by seed-1:65000", Line: line(1500, "WARN", "connection failed b")},
+		{Node: "peer-1", Step: "list", Target: "seed-1:65000", Cause: "refused", Count: 1, FirstMS: 3500, LastMS: 3500, Error: "refused by seed-1:65000", Line: line(3500, "WARN", "connection failed d")},
 	}
 	if d := cmp.Diff(want, grouped); d != "" {
 		t.Errorf("complaints differ:\n%s", d)
 	}
-	if d := cmp.Diff([]int64{900, 1500, 2000}, times); d != "" {
+	if d := cmp.Diff([]int64{900, 1500, 2000, 3500}, times); d != "" {
 		t.Errorf("times differ:\n%s", d)
 	}
 }
@@ -50,7 +51,7 @@ func TestManyComplaintsStaySmall(t *testing.T) {
 		log.Failed = append(log.Failed, failed(i, fmt.Sprintf("seed-%d:65000", i)))
 	}
 	log.Failed = append(log.Failed, failed(2000, "seed-999:65000"))
-	grouped, times := nodelog.Complaints(start, []nodelog.Log{log})
+	grouped, times := nodelog.Complaints(start, 3000, []nodelog.Log{log})
 	if len(grouped) != 120 || len(times) != 1001 || grouped[119].Target != "seed-999:65000" {
 		t.Errorf("%d groups of %d complaints, the last about %s; want 120, the most frequent among them", len(grouped), len(times), grouped[len(grouped)-1].Target)
 	}
