@@ -28,6 +28,18 @@ func fresh(bed *harness.Bed, peer topology.Node) func(context.Context) (history.
 	}
 }
 
+// gives returns a function for Eventually: how many bytes a node has given, after one more
+// file that nobody had came to a peer.
+func gives(bed *harness.Bed, giver, peer topology.Node) func(context.Context) (int64, error) {
+	next := fresh(bed, peer)
+	return func(ctx context.Context) (int64, error) {
+		if _, err := next(ctx); err != nil {
+			return 0, err
+		}
+		return bed.Served(giver)(ctx)
+	}
+}
+
 // others are nodes less one.
 func others(nodes []topology.Node, one topology.Node) []topology.Node {
 	return slices.DeleteFunc(slices.Clone(nodes), func(n topology.Node) bool { return n.Name == one.Name })

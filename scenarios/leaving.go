@@ -57,13 +57,7 @@ var _ = Describe("A peer that leaves", retry, func() {
 
 		By("bringing it back, and downloading what nobody has")
 		outage.Heal(ctx)
-		next := fresh(bed, peer)
-		Eventually(ctx, func(ctx SpecContext) (int64, error) {
-			if _, err := next(ctx); err != nil {
-				return 0, err
-			}
-			return bed.Served(primary)(ctx)
-		}).WithTimeout(bed.Bounds().Rejoin + bed.Bounds().Forgive).Should(BeNumerically(">", 0))
+		Eventually(ctx, gives(bed, primary, peer)).WithTimeout(bed.Bounds().Rejoin + bed.Bounds().Forgive).Should(BeNumerically(">", 0))
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with a download that stays with the origin once it is there, all of the rest comes from it.

@@ -71,11 +71,10 @@ var _ = Describe("A path that is too narrow for full packets", mtu, needs("stall
 
 	// No black hole comes of one end with jumbo frames: each end of a TCP connection says at its
 	// opening what it takes, and the smaller counts. It takes two such ends with something
-	// narrow between, and that is the table above.
-	// Not seen red yet; it should be with the path from the jumbo seed narrowed, too, pieces stall.
-	It("at one end of which frames are jumbo, and at another of which they are small, is no hole", func(ctx SpecContext) {
-		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())
-		jumbo, small := bed.Seeds()[:1], bed.Peers()[:1]
+	// narrow between. Seen red: with stalls told as timeouts, the log has no stall.
+	It("at one end of which frames are jumbo, and at another of which they are small, is no hole until both are jumbo", kills("black-hole-called-timeout"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small())
+		jumbo, small, third := bed.Seeds()[:1], bed.Peers()[:1], bed.Peers()[2]
 
 		By("giving a seed an interface for jumbo frames, and a peer one for small ones")
 		bed.Inject(ctx, fault.Clamp{Nodes: jumbo, Bytes: jumboMTU})
@@ -87,6 +86,12 @@ var _ = Describe("A path that is too narrow for full packets", mtu, needs("stall
 			Expect(bed.Diagnoses(peer)(ctx)).To(BeEmpty())
 		}
 		Expect(bed.Served(jumbo...)(ctx)).To(BeNumerically(">=", fixtures.Layer4M.Size))
+
+		By("giving a third one jumbo frames, too, over a path that carries none, and downloading what nobody has")
+		bed.Inject(ctx, fault.Clamp{Nodes: []topology.Node{third}, Bytes: jumboMTU})
+		bed.Inject(ctx, fault.MTU{Links: fault.From(third).To(jumbo...).Port(65002), Bytes: pppoeMTU, Direction: fault.Downstream})
+		Expect(bed.Download(ctx, third, fixtures.Fresh(1)).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Fresh(1)), judge.ComeFromSwarm()))
+		Expect(bed.Diagnoses(third)(ctx)).To(stalls)
 		Expect(bed.Members(ctx)).To(ConsistOf(topology.Names(append(bed.Seeds(), bed.Peers()...))))
 	}, SpecTimeout(harness.Spec))
 })

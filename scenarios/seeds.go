@@ -8,7 +8,6 @@ import (
 	"github.com/faultbed/faultbed/harness"
 	"github.com/faultbed/faultbed/harness/fault"
 	"github.com/faultbed/faultbed/harness/judge"
-	"github.com/faultbed/faultbed/harness/ledger"
 	"github.com/faultbed/faultbed/harness/topology"
 	"github.com/faultbed/faultbed/harness/workload"
 )
@@ -151,14 +150,3 @@ var _ = Describe("An unreachable seed", seeds, func() {
 		Expect(bed.Served(bed.Origin())(ctx)).To(BeNumerically("<", fetching*file.Size))
 	}, SpecTimeout(harness.Spec))
 })
-
-// asked sums the bytes of all that a server was asked.
-func asked(book ledger.Book, server topology.Node) int64 {
-	var bytes int64
-	for _, link := range book {
-		if link.Server == server.Name {
-			bytes += link.Up
-		}
-	}
-	return bytes
-}

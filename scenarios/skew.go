@@ -32,7 +32,7 @@ var _ = Describe("Every release at once", versions, needs("releases"), func() {
 	// Seen red: with a 2.2.1 that no longer accepts protocol 2.1 at Register, seed-3 and peer-3 are missing.
 	DescribeTable("forms a swarm of those that speak with a supernode", func(ctx SpecContext, own string) {
 		bed := harness.Lay(ctx, GinkgoTB(), besideEvery(own))
-		file := fixtures.Layer4M
+		file := fixtures.Layer16M // long enough for a peer to ask all of its parents
 		members, refused := bed.Admitted(topology.Seed, topology.Peer), bed.Refused(topology.Seed, topology.Peer)
 
 		By("starting")
