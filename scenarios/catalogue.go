@@ -101,6 +101,7 @@ func streamTrials(bed *harness.Bed) []trial {
 	add(func(l fault.Links) fault.Fault { return fault.SlowClose{Links: l, By: by} })
 	add(func(l fault.Links) fault.Fault { return fault.Reset{Links: l} })
 	add(func(l fault.Links) fault.Fault { return fault.Reset{Links: l, After: cut} })
+	add(func(l fault.Links) fault.Fault { return fault.Stall{Links: l, After: cut} })
 	add(func(l fault.Links) fault.Fault { return fault.LimitData{Links: l, After: cut} })
 	add(func(l fault.Links) fault.Fault { return fault.HalfOpen{Links: l} })
 	// A garbled list of peers would send nodes to addresses that no link leads to.

@@ -57,7 +57,7 @@ var _ = Describe("A peer that leaves", retry, func() {
 
 		By("bringing it back, and downloading what nobody has")
 		outage.Heal(ctx)
-		Eventually(ctx, gives(bed, primary, peer)).WithTimeout(bed.Bounds().Rejoin + bed.Bounds().Forgive).Should(BeNumerically(">", 0))
+		Eventually(ctx, gives(bed, primary, peer)).WithTimeout(bed.Bounds().Rejoin + bed.Bounds().Forgive).Should(BeNumerically(">", fixtures.Fresh(1).Size/2))
 	}, SpecTimeout(harness.Spec))
 
 	// Seen red: with a download that stays with the origin once it is there, all of the rest comes from it.

@@ -32,7 +32,7 @@ var _ = Describe("Every release at once", versions, needs("releases"), func() {
 	// Seen red: with a 2.2.1 that no longer accepts protocol 2.1 at Register, seed-3 and peer-3 are missing.
 	DescribeTable("forms a swarm of those that speak with a supernode", func(ctx SpecContext, own string) {
 		bed := harness.Lay(ctx, GinkgoTB(), besideEvery(own))
-		file := fixtures.Layer16M // long enough for a peer to ask all of its parents
+		file := fixtures.Layer4M
 		members, refused := bed.Admitted(topology.Seed, topology.Peer), bed.Refused(topology.Seed, topology.Peer)
 
 		By("starting")
@@ -52,7 +52,10 @@ var _ = Describe("Every release at once", versions, needs("releases"), func() {
 		}
 		Expect(bed.Served(bed.Origin())(ctx)).To(BeNumerically("~", file.Size, file.Size/10))
 
-		By("reading that nobody was sent to whom it does not speak with")
+		By("downloading what lasts long enough to ask all parents, and reading that nobody was sent to whom it does not speak with")
+		for _, peer := range bed.Explaining(bed.Admitted(topology.Peer)) {
+			Expect(bed.Download(ctx, peer, fixtures.Layer16M).Wait(ctx)).To(judge.BeIntact(fixtures.Layer16M), peer.Name)
+		}
 		for _, node := range bed.Explaining(members) {
 			Expect(bed.Diagnoses(node)(ctx)).NotTo(ContainElement(HaveField("Cause", "version mismatch")), node.Name)
 		}

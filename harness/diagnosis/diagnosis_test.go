@@ -232,7 +232,7 @@ func TestDiagnosisPassesOverWhatEndedWhenAllWereCounted(t *testing.T) {
 	}
 	d := diagnosis.Of(history.Scenario{Verdict: history.Fail, History: h})
 	if d.Step != diagnosis.NoStep || d.Link != "" || !strings.Contains(d.Words, "No step of joining is seen to have broken") {
-		t.Errorf("%q at %q: %s", d.Step, d.Link, d.Words)
+		t.Errorf("%q at %q, %q: %s", d.Step, d.Link, d.Cause, d.Words)
 	}
 }
 
@@ -249,10 +249,15 @@ func TestDiagnosisPassesOverWhatCameWhenTheSpecHadEnded(t *testing.T) {
 		Complaints: []history.Complaint{
 			complaint("supernode-1", "seed", "seed-1:65000", "stalled", "stalled: no progress", 12500, 12900),
 			complaint("seed-1", "register", "supernode-1:8002", "timed out", "dial tcp 10.0.0.1:8002: i/o timeout", 13190, 13400),
+			complaint("peer-1", "check", "seed-1:65001", "timed out", "dial tcp 10.0.0.2:65001: i/o timeout", 13200, 13400),
 		},
+		Faults:    under("pause", "seed-1"),
+		Log:       []history.LogLine{{AtMS: 13300, Node: "seed-1", Text: "version mismatch"}},
+		Downloads: []history.Download{{Peer: "peer-1", File: "a", StartedMS: 4000, TookMS: 9100, Error: "context canceled"}}, // by the end of the bed
 	}
+	h.Faults[0].HealedMS = at(13150)
 	d := diagnosis.Of(history.Scenario{Verdict: history.Fail, History: h})
-	if d.Step != diagnosis.Connect || d.Link != "supernode-1>seed-1:65000" {
+	if d.Step != diagnosis.Connect || d.Link != "supernode-1>seed-1:65000" || d.Cause != diagnosis.BlockedPort {
 		t.Errorf("%q at %q: %s", d.Step, d.Link, d.Words)
 	}
 }

@@ -23,7 +23,28 @@ type scene struct {
 // late is how many ms after its cause a log line may be written.
 const late = 1000
 
+// until is the part of a history that came before its bed was put away: what nodes say when
+// faults are healed and downloads ended explains nothing of what failed before.
+func until(h history.History) history.History {
+	if h.EndedMS == nil {
+		return h
+	}
+	ended, over := *h.EndedMS, *h.EndedMS+late
+	for _, f := range h.Faults {
+		if f.HealedMS != nil && *f.HealedMS > ended {
+			over = min(over, *f.HealedMS)
+		}
+	}
+	h.Complaints = slices.DeleteFunc(slices.Clone(h.Complaints), func(c history.Complaint) bool { return c.FirstMS > over })
+	h.Log = slices.DeleteFunc(slices.Clone(h.Log), func(l history.LogLine) bool { return l.AtMS > over })
+	h.PeerCount = slices.DeleteFunc(slices.Clone(h.PeerCount), func(p history.PeerCount) bool { return p.AtMS > ended })
+	h.Downloads = slices.DeleteFunc(slices.Clone(h.Downloads), func(d history.Download) bool { return d.StartedMS+d.TookMS > ended })
+	h.Ledger = slices.DeleteFunc(slices.Clone(h.Ledger), func(l history.LinkBytes) bool { return l.LastMS != nil && *l.LastMS > over })
+	return h
+}
+
 func read(h history.History) scene {
+	h = until(h)
 	c := scene{h: h, roles: map[string]string{}}
 	for _, n := range h.Nodes {
 		c.roles[n.Name] = n.Role
@@ -47,9 +68,6 @@ func read(h history.History) scene {
 		}
 	}
 	c.over = c.end + late
-	if h.EndedMS != nil {
-		c.over = min(c.over, *h.EndedMS)
-	}
 	return c
 }
 
@@ -62,9 +80,7 @@ func (c scene) counted() bool {
 		}
 	}
 	for _, p := range c.h.PeerCount {
-		if c.h.EndedMS == nil || p.AtMS <= *c.h.EndedMS {
-			last[p.Supernode] = p.N
-		}
+		last[p.Supernode] = p.N
 	}
 	for _, n := range last {
 		if n < len(want) {

@@ -79,6 +79,7 @@ func catalogue(w *world) map[string]entry {
 	onLinks("slow-close", func(l fault.Links) fault.Fault { return fault.SlowClose{Links: l, By: 400 * time.Millisecond} })
 	onLinks("reset", func(l fault.Links) fault.Fault { return fault.Reset{Links: l} })
 	onLinks("reset after", func(l fault.Links) fault.Fault { return fault.Reset{Links: l, After: 5000} })
+	onLinks("stall after", func(l fault.Links) fault.Fault { return fault.Stall{Links: l, After: 5000} })
 	onLinks("limit-data", func(l fault.Links) fault.Fault { return fault.LimitData{Links: l, After: 5000} })
 	onLinks("half-open", func(l fault.Links) fault.Fault { return fault.HalfOpen{Links: l} })
 	onLinks("garble", func(l fault.Links) fault.Fault { return fault.Garble{Links: l, Every: 100} })
@@ -330,6 +331,8 @@ func TestRefusals(t *testing.T) {
 		"the duty between 0":     fault.Flap{Of: fault.Reset{Links: link}},
 		"two or more":            fault.Ramp{Steps: []fault.Fault{fault.Reset{Links: link}}, Every: time.Second},
 		"a timetable already":    fault.Once{Of: fault.Flap{Of: fault.Reset{Links: link}, Period: time.Second, Duty: 0.5}, For: time.Second},
+		"use 1 to 1048576, down": fault.Stall{Links: link, After: 5, Direction: fault.Upstream},
+		"after -1 bytes":         fault.Stall{Links: link, After: -1},
 		"use 68 to 65535":        fault.Clamp{Nodes: nodes, Bytes: 10},
 		"use one kind": fault.Ramp{Every: time.Second, Steps: []fault.Fault{
 			fault.Reset{Links: link}, fault.Stall{Links: link},

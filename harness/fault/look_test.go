@@ -171,7 +171,11 @@ func poison(r *history.Reading, l fault.Look, t toxic.Toxic) {
 		if r.Bytes > t.Bytes {
 			r.Outcome, r.Bytes = agent.OutcomeClosed, t.Bytes
 		}
-	case toxic.Stall, toxic.HalfOpen:
+	case toxic.Stall:
+		if r.Bytes > t.AfterBytes || t.AfterBytes == 0 {
+			r.Outcome, r.Bytes = agent.OutcomeTimeout, t.AfterBytes
+		}
+	case toxic.HalfOpen:
 		r.Outcome, r.Bytes = agent.OutcomeTimeout, 0
 	case toxic.Garble:
 		if r.Bytes >= t.EveryBytes {

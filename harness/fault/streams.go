@@ -59,17 +59,14 @@ func (d Direction) ways() float64 {
 	return 1
 }
 
-// cutAfter is Bites for faults that end a connection after so many bytes.
+// cutAfter is Bites for faults that end a connection after so many bytes, or silence it.
 func cutAfter(bytes int64, outcome string) func(Sight) error {
 	return func(s Sight) error {
 		if s.Before.Outcome != agent.OutcomeOK {
 			return fmt.Errorf("%s was %s already before", s.Before.Link, s.Before.Outcome)
 		}
-		ended := s.During.Outcome == agent.OutcomeClosed || s.During.Outcome == agent.OutcomeReset
-		if outcome == agent.OutcomeReset {
-			ended = s.During.Outcome == agent.OutcomeReset
-		}
-		if !ended || s.During.Bytes > bytes || s.During.Bytes == 0 && outcome == agent.OutcomeClosed {
+		ended := s.During.Outcome == outcome || outcome == agent.OutcomeClosed && s.During.Outcome == agent.OutcomeReset
+		if !ended || s.During.Bytes > bytes || s.During.Bytes == 0 && outcome != agent.OutcomeReset {
 			return fmt.Errorf("%s is %s after %d bytes, not %s after %d", s.During.Link, s.During.Outcome, s.During.Bytes, outcome, bytes)
 		}
 		return nil

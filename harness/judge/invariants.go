@@ -161,6 +161,9 @@ func misnamed(h history.History) (broken []string) {
 		kind = strings.TrimPrefix(kind, timetable)
 	}
 	for _, c := range h.Complaints {
+		if h.EndedMS != nil && c.FirstMS > *h.EndedMS {
+			continue // the bed was put away
+		}
 		within := c.FirstMS >= *f.AppliedMS && (f.HealedMS == nil || c.LastMS <= *f.HealedMS)
 		outcome, on := seen(f, c.Link())
 		if c.Cause == "" || !within || !on || slices.Contains(explains(kind, outcome), c.Cause) {

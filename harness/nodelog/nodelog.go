@@ -62,8 +62,11 @@ func Complaints(started time.Time, endedMS int64, logs []Log) (grouped []history
 		}
 	}
 	slices.Sort(times)
-	if len(grouped) > complaintsAtMost { // the most frequent say most
-		slices.SortStableFunc(grouped, func(a, b history.Complaint) int { return cmp.Compare(b.Count, a.Count) })
+	if len(grouped) > complaintsAtMost { // the most frequent say most, and what came after the end least
+		after := func(c history.Complaint) int { return max(0, cmp.Compare(c.FirstMS, endedMS)) }
+		slices.SortStableFunc(grouped, func(a, b history.Complaint) int {
+			return cmp.Or(cmp.Compare(after(a), after(b)), cmp.Compare(b.Count, a.Count))
+		})
 		grouped = grouped[:complaintsAtMost]
 	}
 	slices.SortStableFunc(grouped, func(a, b history.Complaint) int { return cmp.Compare(a.FirstMS, b.FirstMS) })

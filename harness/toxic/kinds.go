@@ -113,14 +113,15 @@ func (r ResetAfter) options() []toxiproxy.ToxicOptions {
 	return []toxiproxy.ToxicOptions{never, r.Stream.on("limit_data", toxiproxy.Attributes{"bytes": r.Bytes})}
 }
 
-// Stall lets nothing pass, and keeps the connection open; when it is removed, all that was
-// sent meanwhile arrives. It is our own, in images/toxiproxy.
+// Stall lets nothing pass once AfterBytes have, and keeps the connection open; when it is
+// removed, all that was sent meanwhile arrives. It is our own, in images/toxiproxy.
 type Stall struct {
-	Stream Stream
+	Stream     Stream
+	AfterBytes int64
 }
 
 func (s Stall) options() []toxiproxy.ToxicOptions {
-	return []toxiproxy.ToxicOptions{s.Stream.on("stall", nil)}
+	return []toxiproxy.ToxicOptions{s.Stream.on("stall", toxiproxy.Attributes{"after": s.AfterBytes})}
 }
 
 // HalfOpen closes the server's end of a connection and leaves the client's open: what the

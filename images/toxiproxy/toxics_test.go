@@ -143,6 +143,38 @@ func TestStallLosesNothing(t *testing.T) {
 	}
 }
 
+// TestStallAfterLosesNothing lets a server say some bytes on each connection before it is
+// silent: also on one that was open before, and over the coming and going of other toxics.
+func TestStallAfterLosesNothing(t *testing.T) {
+	const after, size = 1000, 8 << 20
+	content := make([]byte, size)
+	rand.NewChaCha8([32]byte{2}).Read(content) //nolint:errcheck // never fails
+	b := newBench(t)
+	before := dial(t, b.sick)
+	echo(t, before, 100)
+	b.add("stall", toxic.Stall{Stream: toxic.Downstream, AfterBytes: after})
+	during := dial(t, b.sick)
+	for _, conn := range []net.Conn{before, during} {
+		go conn.Write(content) //nolint:errcheck // what comes back tells
+		head := make([]byte, after)
+		if _, err := io.ReadFull(conn, head); err != nil || !bytes.Equal(head, content[:after]) {
+			t.Fatalf("before the stall: %v", err)
+		}
+		quiet(t, conn)
+	}
+	b.add("slow", toxic.Latency{Delay: time.Millisecond, Stream: toxic.Downstream})
+	quiet(t, before)
+	b.spared()
+	b.remove("stall")
+	for _, conn := range []net.Conn{before, during} {
+		must(t, conn.SetReadDeadline(time.Now().Add(soon)))
+		rest := make([]byte, size-after)
+		if _, err := io.ReadFull(conn, rest); err != nil || !bytes.Equal(rest, content[after:]) {
+			t.Errorf("after the stall: %v", err)
+		}
+	}
+}
+
 // TestStallComposes puts a toxic in front of a stall, and one behind.
 func TestStallComposes(t *testing.T) {
 	b := newBench(t)

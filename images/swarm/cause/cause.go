@@ -34,7 +34,7 @@ const (
 	Closed          Cause = "closed"
 	// BadAnswer: the far end lives and answered, but not with what was asked.
 	BadAnswer Cause = "bad answer"
-	// NoSpace: this node's own disk, or its quota, has no room.
+	// NoSpace: the disk, or the quota, of who says so has no room.
 	NoSpace Cause = "no space"
 	// NotFound and Forbidden: the origin refuses the file, or to whom asks.
 	NotFound  Cause = "not found"
@@ -46,7 +46,7 @@ const (
 // all are the causes that are believed when others state them: each is a label of metrics.
 var all = []Cause{
 	Refused, TimedOut, NoSuchHost, Unreachable, TooManyFiles, VersionMismatch, Reset, Stalled, Closed, BadAnswer,
-	NotFound, Forbidden, Corrupt,
+	NotFound, Forbidden, Corrupt, NoSpace,
 }
 
 // Errors that carry their cause.

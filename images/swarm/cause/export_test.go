@@ -1,0 +1,4 @@
+package cause
+
+// All are the causes that are believed.
+var All = all
