@@ -55,7 +55,7 @@ func (p patient) Proxies(ctx context.Context) ([]byte, error) {
 func (b *Bed) lookInside(ctx context.Context) {
 	verdict, _ := b.verdict()
 	under, ok := b.session.System.(system.Profiled)
-	if !ok || b.sampler == nil || verdict == history.Pass && !b.tb.Failed() {
+	if !ok || b.sampler == nil || len(b.dumps) > 0 || verdict == history.Pass && !b.tb.Failed() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, dumpWithin)

@@ -35,6 +35,7 @@ func (b *Bed) stop() {
 	if b.session.lostBecause() == nil { // else what is in force dies with the containers
 		b.heal(ctx)
 		b.settle()
+		b.lookInside(ctx) // what is red only since then
 	}
 	settled := time.Now()
 	b.sampler.end()

@@ -15,7 +15,7 @@ import (
 type call struct {
 	from, to string
 	port     int
-	made     func(ctx SpecContext, bed *harness.Bed) // makes somebody make it; nil if it is made all the time
+	made     func(ctx SpecContext, bed *harness.Bed) // makes somebody make it
 	by       string                                  // whose log tells
 	step     string
 	of       string // what the log says it was to reach
@@ -46,15 +46,12 @@ var _ = Describe("A call that is never answered", told, needs("causes"), func() 
 		bed.Inject(ctx, fault.Stall{Links: fault.From(bed.Node(c.from)).To(bed.Node(c.to)).Port(c.port), After: greeting})
 
 		By("calling it, and reading what becomes of that")
-		if c.made != nil {
-			c.made(ctx, bed)
-		}
+		c.made(ctx, bed)
 		Eventually(ctx, bed.Diagnoses(bed.Node(c.by))).WithTimeout(bed.Bounds().Notice).
 			Should(ContainElement(SatisfyAll(diagnosis(c.step, c.of, "timed out"), HaveField("Error", ContainSubstring(c.words)))), "what its log says")
 	},
 		Entry("to register", kills("register-without-deadline"), call{"peer-1", "supernode-1", 8002, restart, "peer-1", "register", "supernode-1:8002", ""}, SpecTimeout(harness.Spec)),
 		Entry("back, of a peer that registers", kills("call-back-without-deadline"), call{"supernode-1", "peer-1", 65000, restart, "peer-1", "register", "supernode-1:8002", "cannot be called back"}, SpecTimeout(harness.Spec)),
-		Entry("to see whether a peer lives", kills("health-check-without-deadline"), call{"supernode-1", "peer-2", 65000, nil, "supernode-1", "check", "peer-2:65000", ""}, SpecTimeout(harness.Spec)),
 		Entry("to a seed, for a file", kills("seeds-without-deadline"), call{"supernode-1", "seed-1", 65000, func(ctx SpecContext, bed *harness.Bed) {
 			bed.Download(ctx, bed.Node("peer-1"), fixtures.Layer1M)
 		}, "supernode-1", "seed", "seed-1:65000", "no sign of life"}, SpecTimeout(harness.Spec)),

@@ -77,7 +77,7 @@ var _ = Describe("A join", discovery, needs("mesh"), func() {
 		By("downloading what nobody has, and counting again")
 		Expect(bed.Download(ctx, peer, fixtures.Layer1M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer1M), judge.ComeFromOrigin()))
 		Expect(bed.Known(peer)(ctx)).To(step.known(everybody, peer.Name))
-		Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Notice).Should(step.counted(everybody, peer.Name))
+		Consistently(ctx, bed.Members).WithTimeout(bed.Bounds().Drop).Should(step.counted(everybody, peer.Name))
 		Eventually(ctx, bed.Diagnoses(peer)).WithTimeout(bed.Bounds().Notice).Should(ContainElement(diagnosis(step.step, "", "")))
 
 		By("mending it")

@@ -37,6 +37,9 @@ var _ = Describe("A seed's name", dns, needs("wrong-seed"), func() {
 		Entry("as nobody answers", kills("next-seed-never-asked"), func(bed *harness.Bed) fault.Fault {
 			return fault.DNSFail{Nodes: bed.Supernodes(), Of: bed.Seeds()[:1], With: fault.NameSilent}
 		}, ContainElement(diagnosis("seed", "seed-1:65000", "timed out")), SpecTimeout(harness.Spec)),
+		Entry("as nobody can find out", kills("next-seed-never-asked"), func(bed *harness.Bed) fault.Fault {
+			return fault.DNSFail{Nodes: bed.Supernodes(), Of: bed.Seeds()[:1], With: fault.ServFail}
+		}, ContainElement(diagnosis("seed", "seed-1:65000", "bad answer")), SpecTimeout(harness.Spec)),
 		Entry("as it leads to the backup", kills("seed-connection-kept-when-its-name-moved"), func(bed *harness.Bed) fault.Fault {
 			return fault.DNSWrong{Nodes: bed.Supernodes(), Of: bed.Seeds()[:1], To: bed.Seeds()[1]}
 		}, BeEmpty(), SpecTimeout(harness.Spec)), // somebody answers, and does what is asked

@@ -35,12 +35,12 @@ var _ = Describe("A partition", partitions, needs("several-places"), func() {
 
 	// Seen red: with peers that do not come back after a silence, only seeds are counted; with a peer that
 	// waits for ever for seeds, it gets no file.
-	DescribeTable("takes out whom supernodes do not hear, and lets them in again:", func(ctx SpecContext, one, other []topology.Node, left []string) {
+	DescribeTable("takes out whom supernodes do not hear, and lets them in again:", func(ctx SpecContext, sets [][]topology.Node, left []string) {
 		bed := harness.Start(ctx, GinkgoTB(), all)
 		peer := bed.Peers()[0]
 
-		By("cutting one from the other")
-		cut := bed.Inject(ctx, fault.Partition{Sets: [][]topology.Node{one, other}})
+		By("cutting them from each other")
+		cut := bed.Inject(ctx, fault.Partition{Sets: sets})
 		for _, supernode := range bed.Supernodes() {
 			Eventually(ctx, bed.CountedBy(supernode)).WithTimeout(bed.Bounds().Drop).Should(ConsistOf(left))
 		}
@@ -51,8 +51,10 @@ var _ = Describe("A partition", partitions, needs("several-places"), func() {
 		cut.Heal(ctx)
 		countedAgain(ctx, bed)
 	},
-		Entry("peers from supernodes", kills("retries-only-what-was-refused"), all.Of(topology.Peer), all.Of(topology.Supernode), topology.Names(all.Of(topology.Seed)), SpecTimeout(harness.Spec)),
-		Entry("seeds from everybody", kills("origin-never-asked"), all.Of(topology.Seed), all.Of(topology.Supernode, topology.Peer), topology.Names(all.Of(topology.Peer)), SpecTimeout(harness.Spec)),
+		Entry("peers from supernodes", kills("retries-only-what-was-refused"),
+			[][]topology.Node{all.Of(topology.Peer), all.Of(topology.Supernode)}, topology.Names(all.Of(topology.Seed)), SpecTimeout(harness.Spec)),
+		Entry("seeds from everybody, the origin and each other too", kills("origin-never-asked"),
+			[][]topology.Node{nodes("seed-1"), nodes("seed-2"), all.Of(topology.Supernode, topology.Peer, topology.Origin)}, topology.Names(all.Of(topology.Peer)), SpecTimeout(harness.Spec)),
 	)
 
 	// Seen red: with a task that stays with its owner, a half gets from the origin what was the

@@ -228,7 +228,7 @@ func asked(h history.History) (history.Budget, bool) {
 	for _, size := range files {
 		limit += seeds * size
 	}
-	const unrecorded = 64 << 20 // bytes: what seeds were made to fetch ahead, and parts, are in no download
+	const unrecorded = 16 << 20 // bytes: what seeds were made to fetch ahead, and parts, are in no download
 	return history.Budget{Name: "bytes from the origin", Unit: "bytes", Limit: limit + unrecorded, Measured: given}, wanted > 0
 }
 

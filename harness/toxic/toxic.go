@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -151,9 +152,22 @@ func (p *Proxy) Ledger(ctx context.Context) (map[string]Count, error) {
 	return counts, nil
 }
 
-// Config returns toxiproxy's own view of all proxies and toxics, as JSON.
+// hungFor is how long toxiproxy may hold the lock that showing its proxies waits for: 5 s for
+// each connection whose client has gone without taking what a toxic held back.
+const hungFor = 25 * time.Second
+
+// Config returns toxiproxy's own view of all proxies and toxics, as JSON. It waits for a
+// removal that hangs.
 func (p *Proxy) Config(ctx context.Context) ([]byte, error) {
-	return p.call(ctx, http.MethodGet, "/proxies", nil)
+	ctx, cancel := context.WithTimeout(ctx, hungFor)
+	defer cancel()
+	for {
+		config, err := p.call(ctx, http.MethodGet, "/proxies", nil)
+		var slow net.Error
+		if !errors.As(err, &slow) || !slow.Timeout() || ctx.Err() != nil {
+			return config, err
+		}
+	}
 }
 
 // Residue lists the toxics on any link that are not the counters of the ledger, as

@@ -47,17 +47,17 @@ type Download struct {
 // returns at once. The client is given limit; the download ends a little later at most.
 func Start(ctx context.Context, g Ground, under system.System, client, url, path string, file fixtures.File, limit time.Duration) *Download {
 	const grace = 5 * time.Second // for the client to come to its own end
-	return start(ctx, g, client, file, limit+grace, command{g, under, under.Download(url, path, file.SHA256, limit), path})
+	return start(ctx, g, client, file, limit, grace, command{g, under, under.Download(url, path, file.SHA256, limit), path})
 }
 
 // StartProxied begins to fetch url through the HTTP proxy that dial connects to. What
 // arrives is hashed on the way and kept nowhere.
 func StartProxied(ctx context.Context, g Ground, client, url string, dial Dial, file fixtures.File, limit time.Duration) *Download {
-	return start(ctx, g, client, file, limit, proxied{url, dial})
+	return start(ctx, g, client, file, limit, 0, proxied{url, dial})
 }
 
-func start(ctx context.Context, g Ground, client string, file fixtures.File, limit time.Duration, by way) *Download {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+func start(ctx context.Context, g Ground, client string, file fixtures.File, limit, grace time.Duration, by way) *Download {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit+grace)
 	_, through := by.(proxied)
 	d := &Download{
 		ground: g, file: file, cancel: cancel, done: make(chan struct{}),
