@@ -9,6 +9,7 @@
 # of `make mutants`:  MUTANT=<name>  MATRIX=full  SAMPLE=n  PROCS=n  SEED=n  OUT=<folder>
 # of `make explore`:  N=10  SEED=n  FOCUS='number 3,'  PROCS=n  PROFILE  SUPERNODE  PEER  OUT
 # of `make list`:  LABELS  FOCUS  KILLS=1
+# of `make fuzz`:  N=20000
 # of `make compare`:  RUNS='out/<run> out/<run>'  MARKDOWN=1
 # of `make judge` and `make report`:  RUN=out/<run>  (default: out/latest)
 # and of SYSTEM=dragonfly:
@@ -39,7 +40,7 @@ listed = $$(go list ./... | grep -v -e '^github.com/faultbed/faultbed$$' -e /ima
 race = $$(command -v cc >/dev/null && [ "$$(go env CGO_ENABLED)" = 1 ] && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help scenarios test unit kernel engine smoke mutants explore list doctor images lint bench bed compare judge report clean deadmen generate debug soak verify go faultbed
+.PHONY: help scenarios test unit fuzz kernel engine smoke mutants explore list doctor images lint bench bed compare judge report clean deadmen generate debug soak verify go faultbed
 
 help: ## these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +59,10 @@ test: go ## unit tests (no Docker), kernel tests (root), tests of faultd, the sm
 unit: go ## unit tests only; neither Docker nor root
 	@$(call phase,unit tests,go test -short $(listed))
 	@$(call phase,unit tests of what runs side by side,go test -short $(race) $(raced))
+
+fuzz: go ## looks for new inputs that break a parser, N=20000 with each
+	@grep -rHo '^func Fuzz[A-Za-z]*' --include='*_test.go' images harness | while IFS=: read -r file name; do \
+		go test "./$$(dirname "$$file")" -run '^$$' -fuzz "^$${name#func }$$" -fuzztime "$(or $(N),20000)x" || exit; done
 
 kernel: go ## tests of faults in throw-away network namespaces; root, or user namespaces
 	@$(call phase,kernel tests,go test -c -o $(BIN)/kernel.test ./harness/kernel && .ci/as-root $(BIN)/kernel.test ./harness/kernel)

@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"errors"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -106,6 +108,32 @@ var _ = Describe("A node that runs short", resources, func() {
 		gave, err := bed.Served(primary)(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Eventually(ctx, gives(bed, primary, bed.Peers()[1])).WithTimeout(bed.Bounds().Rejoin+bed.Bounds().Forgive).Should(BeNumerically(">", gave+fixtures.Fresh(1).Size/2), "what the primary gives again")
+		Expect(bed.Members(ctx)).To(ConsistOf(topology.Names(append(bed.Seeds(), bed.Peers()...))))
+	}, SpecTimeout(harness.Spec))
+
+	// Seen red: with a peer that stops listening for good.
+	It("of descriptors, as somebody leaks connections to a peer, costs nobody a file, and is a parent again when they are closed", kills("accept-gives-up"), needs("seed-order"), func(ctx SpecContext) {
+		bed := harness.Start(ctx, GinkgoTB(), topology.Small().Descriptors(few, "peer-1").Located("b", "peer-1", "peer-2"))
+		sick, near := bed.Peers()[0], bed.Peers()[1]
+
+		By("holding more connections to a peer than it has descriptors, and downloading on it and on another")
+		hog := bed.Inject(ctx, fault.FDHog{From: bed.Peers()[2], On: sick, Port: 65002, Connections: many})
+		Eventually(ctx, bed.Diagnoses(sick)).WithTimeout(bed.Bounds().Notice).Should(ContainElement(HaveField("Cause", tooMany)))
+		Expect(bed.Download(ctx, sick, fixtures.Layer1M).Wait(ctx)).To(judge.BeIntact(fixtures.Layer1M))
+		Expect(bed.Download(ctx, near, fixtures.Layer4M).Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Layer4M), judge.ComeFromSwarm()))
+
+		By("closing them, and asking for what it has")
+		hog.Heal(ctx)
+		gave, err := bed.Served(sick)(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		brought := fresh(bed, sick)
+		again := fresh(bed, near)
+		Eventually(ctx, func(ctx SpecContext) (int64, error) {
+			_, err := brought(ctx)
+			_, failed := again(ctx)
+			given, unread := bed.Served(sick)(ctx)
+			return given - gave, errors.Join(err, failed, unread)
+		}).WithTimeout(bed.Bounds().Rejoin+bed.Bounds().Forgive).Should(BeNumerically(">", fixtures.Fresh(1).Size/2), "what it gives again")
 		Expect(bed.Members(ctx)).To(ConsistOf(topology.Names(append(bed.Seeds(), bed.Peers()...))))
 	}, SpecTimeout(harness.Spec))
 

@@ -38,6 +38,8 @@ var statements = []statement{
 	{"links", "HTTP signalling: stalled, reset, truncated, in crumbs", `^A body of HTTP|^An origin that misbehaves`},
 	{"links", "no way around a fault, by address or by name", `^A closed way`},
 
+	{"links", "a server that greets, and never answers", `^A call that is never answered`},
+
 	{"names", "dead", `^A supernode's name .*(unknown|nobody answers|lost in the middle)|^A seed's name .*(nobody answers|unknown)`},
 	{"names", "slow", `^A supernode's name .*slow`},
 	{"names", "wrong", `^A (supernode|seed)'s name .*leads`},
@@ -50,9 +52,9 @@ var statements = []statement{
 
 	{"resources", "descriptors: limit, leak, hog, on each role", `^File descriptors|runs short of descriptors`},
 	{"resources", "a supernode starved of processor time, a peer of memory", `runs short of (processor|memory)`},
-	{"resources", "a full disk", `runs short of disk|^A full quota`},
+	{"resources", "a full disk (a slow one cannot be made: `make doctor` says why)", `runs short of disk|^A full quota`},
 
-	{"churn", "a third of the peers killed and restarted, again and again", `^Churn of a third`},
+	{"churn", "a third of the peers killed and restarted, wave after wave, and for 20 s", `^Churn of a third`},
 	{"churn", "all peers restart at once", `^Churn of all`},
 
 	{"upgrades", "progressive, under load", `^A release put|^A rolling replacement`},
