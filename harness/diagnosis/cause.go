@@ -22,8 +22,13 @@ func (c scene) cause(f finding) (Cause, string) {
 		case one.Cause == "too many open files", strings.Contains(one.Error, "too many open files"):
 			return Descriptors, fmt.Sprintf("%s says %q", one.Node, Sentence(one.Error))
 		case one.Cause == "no such host", strings.Contains(one.Error, "lookup "):
-			if who, ok := c.gone(host(one.Target), f.since); ok {
-				return DeadSeed, fmt.Sprintf("the name of %s is gone, and so is it: %s", host(one.Target), who)
+			server := host(one.Target)
+			if who, ok := c.gone(server, f.since); ok {
+				why := fmt.Sprintf("the name of %s is gone, and so is it: %s", server, who)
+				if c.role(server) == "seed" {
+					return DeadSeed, why
+				}
+				return NoCause, why
 			}
 			return DNS, fmt.Sprintf("%s could not look the name up (%s)", one.Node, Sentence(one.Error))
 		}
@@ -54,6 +59,9 @@ func (c scene) cause(f finding) (Cause, string) {
 	ports, from := c.silent(f)
 	if c.role(f.server()) == "seed" && (len(ports) > 1 || len(from) > 1) {
 		return DeadSeed, fmt.Sprintf("%s is silent on %s to %s", f.server(), list("port", ports), list("node", from))
+	}
+	if len(ports) > 1 {
+		return BlockedPort, fmt.Sprintf("of %s %s were seen closed, to %s: all of them, if it is gone", f.server(), list("port", ports), list("node", from))
 	}
 	return BlockedPort, fmt.Sprintf("of %s only port %d was seen closed, to %s", f.server(), port(f.target), list("node", from))
 }
@@ -128,12 +136,21 @@ func (c scene) silent(f finding) (ports, from []string) {
 	return slices.Sorted(maps.Keys(p)), slices.Sorted(maps.Keys(n))
 }
 
-// gone says who that has the address of a seed finds it silent, from then on: it is not only
-// its name that is lost then, a container's goes with it.
-func (c scene) gone(seed string, since int64) (who string, ok bool) {
+// gone says who that has the address of a node finds it silent, from then on: it is not only
+// its name that is lost then, a container's goes with it. Of a supernode nobody keeps the
+// address but a probe: whose connection ends looks the name up again.
+func (c scene) gone(node string, since int64) (who string, ok bool) {
 	for _, one := range c.h.Complaints {
-		if c.role(seed) == "seed" && host(one.Target) == seed && slices.Contains(away, one.Cause) && one.LastMS >= since {
+		if c.role(node) == "seed" && host(one.Target) == node && slices.Contains(away, one.Cause) && one.LastMS >= since {
 			return fmt.Sprintf("%s finds %s %s", one.Node, one.Target, one.Cause), true
+		}
+	}
+	for _, fault := range c.h.Faults {
+		for _, r := range fault.Receipt.Probe.During {
+			from, target, _ := strings.Cut(r.Link, ">")
+			if host(target) == node && port(target) != dnsPort && r.Outcome != "ok" && r.ConnectMS == 0 {
+				return fmt.Sprintf("a probe of %s finds %s %s", from, target, r.Outcome), true
+			}
 		}
 	}
 	return "", false

@@ -79,6 +79,20 @@ func TestDiagnosisNamesStepLinkTimeAndCause(t *testing.T) {
 			}},
 			diagnosis.Connect, "supernode-1>seed-1:65000", 4300, diagnosis.DeadSeed, "the name of seed-1 is gone, and so is it: peer-1 finds seed-1:65000 refused",
 		},
+		"a supernode whose name went with it": { // seen red: told as DNS
+			history.History{
+				Complaints: []history.Complaint{complaint("peer-1", "register", "supernode-1:8002", "no such host", "lookup supernode-1 on 127.0.0.11:53: no such host", 4300, 8900)},
+				Faults:     under("kill", "supernode-1", history.Reading{Link: "seed-1>supernode-1:8002", Outcome: "refused"}),
+			},
+			diagnosis.Register, "peer-1>supernode-1:8002", 4300, diagnosis.NoCause, "the name of supernode-1 is gone, and so is it: a probe of seed-1 finds supernode-1:8002 refused",
+		},
+		"a peer that is silent on several ports": { // seen red: of one port only
+			history.History{Complaints: []history.Complaint{
+				complaint("peer-1", "list", "peer-2:65000", "refused", "dial tcp: connection refused", 4300, 8900),
+				complaint("supernode-1", "check", "peer-2:65001", "refused", "dial tcp: connection refused", 4400, 8000),
+			}},
+			diagnosis.Connect, "peer-1>peer-2:65000", 4300, diagnosis.BlockedPort, "of peer-2 ports 65000, 65001 were seen closed, to nodes peer-1, supernode-1",
+		},
 		"a seed that can neither get out nor be reached": { // seen red: told as a blocked port of the supernode
 			history.History{Complaints: []history.Complaint{
 				complaint("seed-1", "register", "supernode-1:8002", "timed out", dial, 4300, 8900),
