@@ -107,6 +107,9 @@ func (e *Engine) ensure(ctx context.Context, i image, progress func(string)) err
 	result, err := e.client.ImageBuild(ctx, body, client.ImageBuildOptions{
 		Tags: []string{i.ref()}, Labels: i.labels(),
 		Version: build.BuilderV1, Remove: true, ForceRemove: true,
+		// What is removed when it has served takes with it what it was made of, also from under
+		// another run that builds the same: nothing of a variant is shared.
+		NoCache: i.variant != "",
 	})
 	_ = body.Close() // ends pack when the engine has not read all
 	if err != nil {
