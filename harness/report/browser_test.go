@@ -26,7 +26,7 @@ import (
 
 // The page in a real browser. FAULTBED_SHOTS names a folder for pictures of it.
 
-const browserWithin = 60 * time.Second
+const browserWithin = 3 * time.Minute
 
 // browse opens the page of a run that has every verdict, in a window of that size and
 // with that colour scheme.
