@@ -43,7 +43,7 @@ func browse(t *testing.T, wide, high int64, scheme string) (ctx context.Context,
 		t.Skip("no chromium here: the report is not tried in a browser: apt-get install chromium")
 	}
 	dir = written(t)
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox)
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.WSURLReadTimeout(browserWithin))
 	ctx, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(stop)
 	ctx, stop = chromedp.NewContext(ctx)
