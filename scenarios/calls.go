@@ -11,6 +11,9 @@ import (
 	"github.com/faultbed/faultbed/harness/topology"
 )
 
+// greeting is what a gRPC server says before it answers, in bytes.
+const greeting = 100
+
 // call is what one node asks of another on 65000 or 8002, and what is told when no answer comes.
 type call struct {
 	from, to string
@@ -36,8 +39,6 @@ func fetch(ctx SpecContext, bed *harness.Bed) {
 // A server that greets, and then says no more, holds whoever called it as long as that one
 // lets it. Every call has an end of its own, long before keepalive would end the connection.
 var _ = Describe("A call that is never answered", told, needs("causes"), func() {
-	const greeting = 100 // bytes: what a gRPC server says before it answers
-
 	// Seen red: with each of these calls without its deadline.
 	DescribeTable("ends in time, and is told:", func(ctx SpecContext, c call) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Tiny())

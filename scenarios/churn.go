@@ -56,8 +56,8 @@ var _ = Describe("Churn", churn, needs("resume"), func() {
 	It("of a third of the peers, killed and started again every other second for twenty, costs those that stay no file", long, kills("one-failed-piece-ends-all"), func(ctx SpecContext) {
 		bed := harness.Start(ctx, GinkgoTB(), topology.Of(1, 2, 6).Located("b", "peer-1", "peer-2", "peer-3", "peer-4", "peer-5", "peer-6"))
 		stay, come := bed.Peers()[:2], bed.Peers()[2:]
-		const thin = 120_000 // bytes/s over each connection: a piece takes two seconds, so that it meets a kill
-		const second, during, files = time.Second, 20 * time.Second, 8
+		const thin = 120_000                       // bytes/s over each connection: a piece takes two seconds, so that it meets a kill
+		const during, files = 20 * time.Second, 10 // of which each takes two seconds and more
 
 		By("bringing files to those that come and go, who are nearer than the seeds")
 		for n := range files {
@@ -68,7 +68,7 @@ var _ = Describe("Churn", churn, needs("resume"), func() {
 		bed.Inject(ctx, fault.Bandwidth{Links: fault.From(stay...).To().Port(65002), BytesPerSecond: thin, Direction: fault.Downstream})
 
 		By("killing two of them, a second later starting them again, and so on, and downloading all the while")
-		churning, began := bed.Inject(ctx, fault.Flap{Of: fault.Kill{Nodes: come[:2]}, Period: 2 * second, Duty: 0.5}), time.Now()
+		churning, began := bed.Inject(ctx, fault.Flap{Of: fault.Kill{Nodes: come[:2]}, Period: 2 * time.Second, Duty: 0.5}), time.Now()
 		for n := 0; n < files && time.Since(began) < during; n++ {
 			for _, d := range onEach(ctx, bed, stay, fixtures.Fresh(n)) {
 				Expect(d.Wait(ctx)).To(SatisfyAll(judge.BeIntact(fixtures.Fresh(n)), HaveField("From.Origin", BeNumerically("<=", fixtures.Fresh(n).Size/2))))

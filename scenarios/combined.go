@@ -41,7 +41,7 @@ var _ = Describe("Two troubles at once", combined, func() {
 		Entry("losing a tenth of the packets", func(l fault.Links) fault.Fault { return fault.Loss{Links: l, Percent: 10} }, SpecTimeout(harness.Spec)),
 		Entry("long", func(l fault.Links) fault.Fault { return fault.Delay{Links: l, By: 300 * time.Millisecond} }, SpecTimeout(harness.Spec)),
 		Entry("swallowing full packets", func(l fault.Links) fault.Fault { return fault.MTU{Links: l, Bytes: vpnMTU} }, SpecTimeout(harness.Spec)),
-		Entry("stalling after each greeting", func(l fault.Links) fault.Fault { return fault.Stall{Links: l, After: 100} }, SpecTimeout(harness.Spec)),
+		Entry("stalling after each greeting", func(l fault.Links) fault.Fault { return fault.Stall{Links: l, After: greeting} }, SpecTimeout(harness.Spec)),
 		Entry("half open", func(l fault.Links) fault.Fault { return fault.HalfOpen{Links: l} }, SpecTimeout(harness.Spec)),
 		Entry("spoiling packets", func(l fault.Links) fault.Fault { return fault.Corrupt{Links: l, Percent: 5} }, SpecTimeout(harness.Spec)),
 		Entry("refused now and then", func(l fault.Links) fault.Fault {

@@ -20,11 +20,12 @@ var _ = Describe("A long connection to the supernode", retry, func() {
 		return fault.From(bed.Peers()[0]).To(bed.Supernodes()...).Port(8002)
 	}
 
+	lost := diagnosis("announce", "supernode-1:8002", "")
 	// losses is how often a peer's log says since the injection that it lost the supernode; Dragonfly's seldom says so.
 	losses := func(ctx SpecContext, bed *harness.Bed, peer topology.Node) int {
 		told, err := bed.Diagnoses(peer)(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		return matching(diagnosis("announce", "supernode-1:8002", ""))(told)
+		return matching(lost)(told)
 	}
 
 	// Seen red: with a peer that bears any silence, the log has no stall.
@@ -57,7 +58,7 @@ var _ = Describe("A long connection to the supernode", retry, func() {
 		flapping := bed.Inject(ctx, fault.Flap{Of: fault.Reset{Links: to8002(bed)}, Period: period, Duty: share})
 		next := fresh(bed, peer)
 		for n := range times {
-			Eventually(ctx, func() int { return losses(ctx, bed, peer) }).WithTimeout(period + bed.Bounds().Notice).Should(BeNumerically(">", n))
+			Eventually(ctx, bed.Diagnoses(peer)).WithTimeout(period + bed.Bounds().Notice).Should(WithTransform(matching(lost), BeNumerically(">", n)))
 			Eventually(ctx, bed.Members).WithTimeout(bed.Bounds().Rejoin).Should(ContainElement(peer.Name))
 			Eventually(ctx, next).WithTimeout(bed.Bounds().Rejoin).Should(judge.ComeFromSwarm())
 		}

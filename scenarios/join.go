@@ -42,9 +42,9 @@ func muteRegister(bed *harness.Bed, peer topology.Node) fault.Fault {
 	return fault.Stall{Links: fault.From(peer).To(bed.Supernodes()...).Port(8002)}
 }
 
-// cutList ends each of the peer's connections to the supernode within the answer to register.
+// cutList ends each of the peer's connections to the supernode within the answer to register,
+// which is several times as long as a greeting.
 func cutList(bed *harness.Bed, peer topology.Node) fault.Fault {
-	const greeting = 100 // bytes: what a gRPC server says before it answers; the list is several times that
 	return fault.LimitData{Links: fault.From(peer).To(bed.Supernodes()...).Port(8002), After: greeting}
 }
 

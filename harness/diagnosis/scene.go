@@ -17,7 +17,6 @@ type scene struct {
 	lost  *history.Download // the first that failed
 	short bool              // a supernode counts fewer than there are
 	end   int64             // when the failure showed, as far as can be told
-	over  int64             // from when on complaints are of no account
 }
 
 // late is how many ms after its cause a log line may be written.
@@ -67,7 +66,6 @@ func read(h history.History) scene {
 			c.end = max(c.end, one.LastMS)
 		}
 	}
-	c.over = c.end + late
 	return c
 }
 
@@ -218,7 +216,7 @@ func (c scene) worst() (history.Complaint, bool) {
 // those that had ended when all were counted: whoever starts before its supernode is refused.
 func (c scene) ranked() []history.Complaint {
 	early := slices.DeleteFunc(slices.Clone(c.h.Complaints), func(one history.Complaint) bool {
-		return one.FirstMS > c.over || c.h.BedReadyMS != nil && one.LastMS < *c.h.BedReadyMS && c.end > *c.h.BedReadyMS
+		return one.FirstMS > c.end+late || c.h.BedReadyMS != nil && one.LastMS < *c.h.BedReadyMS && c.end > *c.h.BedReadyMS
 	})
 	slices.SortStableFunc(early, func(a, b history.Complaint) int {
 		return cmp.Or(
